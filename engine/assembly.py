@@ -1,0 +1,1 @@
+"""Wires settings, plugins, records and stages into a running engine."""

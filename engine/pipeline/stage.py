@@ -1,0 +1,99 @@
+"""What a stage is: a frozen dataclass whose fields are its options, and one coroutine that turns files into files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from engine.vendors.protocols import Storage
+
+Facts = Mapping[str, Any]
+"""What is known of one document beside its bytes: JSON values by name (``values``, ``controls`` …)."""
+
+
+class Effect(StrEnum):
+    """What a stage does to the bytes; the loader refuses a rewrite after a signature."""
+
+    REWRITES = "rewrites"
+    APPENDS = "appends"
+    SIGNS = "signs"
+
+
+class Ledger(Protocol):
+    """Effect ledger (效果台账): makes an irrevocable act happen with one published result."""
+
+    async def once(
+        self,
+        key: str,
+        kind: str,
+        intent: bytes,
+        act: Callable[[bytes], Awaitable[bytes]],
+        *,
+        repeatable: bool,
+    ) -> tuple[bytes, bytes]:
+        """Return ``(intent, result)`` of the act ``key``; the first intent and the first result win.
+
+        A recorded result is returned without acting. Otherwise the intent is written durably, ``act`` is called with
+        the *recorded* intent (an earlier attempt's, if there was one) and its result is recorded. ``repeatable``
+        says whether acting twice on the same intent harms nobody (a local key does not; an SMS does): an intent
+        without result that is not repeatable raises InDoubt.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One call of a stage.
+
+    ``sources``: the files to work on, read-only; one for most stages. ``facts``: those named in the stage's
+    ``reads``. ``workspace``: an empty directory that is removed afterwards. ``subject``: unique and stable for this
+    step of this run, the start of every effect key. ``progress(done, total)``: for work a person waits for.
+    """
+
+    sources: tuple[Path, ...]
+    facts: Facts
+    workspace: Path
+    subject: str
+    ledger: Ledger
+    storage: Storage
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The stage is finished: new files (None: the input stands unchanged) and facts to add."""
+
+    outputs: tuple[Path, ...] | None = None
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The run waits for an event from outside; the worker is free. The stage runs again when the event came.
+
+    The event's payload is then the fact ``event:<name>``.
+    """
+
+    event: str
+
+
+class Stage(Protocol):
+    """Contract of a stage; implementations are frozen dataclasses, their fields the options of the pipeline file.
+
+    ``name``: its name in ``use``. ``version``: part of the checkpoint key, raised when the output changes.
+    ``reads``: names of the facts it looks at, part of the checkpoint key. A field typed with a vendor Protocol names a
+    provider in the file and receives the instance; a field typed with a service of the engine receives that service
+    and cannot be set in the file. A field ``as_`` is the option ``as``.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    effect: ClassVar[Effect]
+    reads: ClassVar[frozenset[str]]
+
+    async def run(self, work: Work) -> Done | Paused:
+        """Do the work; raises Rejected, Unavailable or InDoubt of ``engine.errors``."""
+        ...

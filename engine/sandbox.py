@@ -1,0 +1,218 @@
+"""Runs functions that open foreign bytes in limited child processes; isolation of the network is best effort.
+
+A small server process (``engine.zygote``) imports the heavy libraries once and forks one child per call, so a call
+costs milliseconds. The child has limits on memory, processor time, file size and wall time; the limit on wall time is
+enforced from outside because no C code can be stopped from within. When our process dies, server and children die too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import itertools
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar, get_type_hints
+
+import msgspec
+
+from engine import errors, wire
+from engine.errors import Defect, Rejected, SealflowError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Progress = Callable[[int, int], None]
+"""Reports work done and work in total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may use: address space above the server's own and file size in MiB, times in seconds."""
+
+    memory_mb: int = 1024
+    cpu_seconds: int = 60
+    file_mb: int = 2048
+    wall_seconds: float = 120.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class _Server:
+    """The zygote process and our end of its control socket; started at the first call and again if it was lost."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self.numbers = itertools.count(1)
+        self._preload = preload
+        self._control: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+
+    async def close(self) -> None:
+        """End the server and with it every child."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            await self._process.wait()
+            self._process = None
+
+    async def send(self, request: bytes, reply: socket.socket) -> None:
+        async with self._starting:
+            for attempt in (1, 2):
+                control = await self._ready_control()
+                try:
+                    # A memory file carries the request: a control packet has a size limit, a file has none.
+                    with open(os.memfd_create("request"), "w+b") as body:
+                        body.write(request)
+                        body.flush()
+                        socket.send_fds(control, [b"call"], [body.fileno(), reply.fileno()])
+                    return
+                except OSError:
+                    if attempt == 2:
+                        raise
+                    await self.close()
+
+    async def _ready_control(self) -> socket.socket:
+        if self._control is not None and self._process is not None and self._process.returncode is None:
+            return self._control
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "engine.zygote", str(theirs.fileno()), *self._preload, pass_fds=[theirs.fileno()]
+            )
+        self._control = ours
+        return ours
+
+    def kill(self, number: int) -> None:
+        if self._control is not None:
+            self._control.send(b"kill %d" % number)
+
+
+class Sandbox:
+    """A door to limited children; one per process and event loop, closed with ``close``.
+
+    ``preload``: modules the server imports before it forks.
+    """
+
+    def __init__(self, preload: Sequence[str] = (), limits: Limits = DEFAULT_LIMITS) -> None:
+        self._server = _Server(tuple(preload))
+        self._limits = limits
+        self._progress: Progress | None = None
+
+    def within(self, limits: Limits | None = None, progress: Progress | None = None) -> Sandbox:
+        """Give the same door with other limits or with a reporter for the functions that take ``progress``."""
+        other = copy.copy(self)
+        other._limits = limits or self._limits
+        other._progress = progress or self._progress
+        return other
+
+    async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a module-level function of ours in a child and return its result.
+
+        Arguments and result travel as msgpack by their annotations (dataclasses, Structs, Path, plain values). A
+        parameter named ``progress`` receives a reporter. A SealflowError raised in the child is raised here; a child
+        that dies of its limits or of the bytes raises Rejected ``document.too_large``, ``document.too_slow`` or
+        ``document.crashes_parser``; any other exception is Defect ``sandbox.unexpected``.
+        """
+        limits = self._limits
+        number = next(self._server.numbers)
+        ours, theirs = socket.socketpair()
+        with ours:
+            request = wire.encode([number, wire.name_of(function), list(args), kwargs, limits])
+            with theirs:
+                await self._server.send(request, theirs)
+            ours.setblocking(False)
+            try:
+                async with asyncio.timeout(limits.wall_seconds):
+                    return await _receive(ours, function, self._progress)
+            except TimeoutError:
+                raise _too_slow(limits) from None
+            finally:
+                # Harmless when the child has ended: the server knows only living children by number.
+                with contextlib.suppress(OSError):
+                    self._server.kill(number)
+
+    async def close(self) -> None:
+        """End the server and with it every child."""
+        await self._server.close()
+
+
+async def _receive(ours: socket.socket, function: Callable[..., R], progress: Progress | None) -> R:
+    reader, writer = await asyncio.open_connection(sock=ours.dup())
+    outcome: R | SealflowError | None = None
+    answered = False
+    try:
+        while True:
+            kind, body = await wire.read_frame(reader)
+            if kind is wire.Frame.PROGRESS and progress is not None:
+                progress(*msgspec.msgpack.decode(body, type=tuple[int, int]))
+            elif kind is wire.Frame.RESULT:
+                outcome, answered = wire.decode(body, get_type_hints(function)["return"]), True
+            elif kind is wire.Frame.ERROR:
+                outcome, answered = errors.from_dict(msgspec.msgpack.decode(body)), True
+            elif kind is wire.Frame.ENDED:
+                if not answered:
+                    raise _died(msgspec.msgpack.decode(body, type=int))
+                break
+    except asyncio.IncompleteReadError:
+        raise Defect(
+            "sandbox.lost",
+            zh="处理文件的隔离进程意外中断。系统将重试。",
+            en="The isolated process that worked on the file was lost. It will be tried again.",
+        ) from None
+    finally:
+        writer.close()
+    if isinstance(outcome, SealflowError):
+        raise outcome
+    return outcome  # type: ignore[return-value]  # decoded by the function's own annotation
+
+
+def _too_slow(limits: Limits) -> Rejected:
+    return Rejected(
+        "document.too_slow",
+        zh=f"处理该文件超过了时限（{limits.wall_seconds:.0f} 秒）。请拆分或重新导出文件后再试。",
+        en=f"Working on the file took longer than allowed ({limits.wall_seconds:.0f} s). Split or re-export it.",
+        seconds=limits.wall_seconds,
+    )
+
+
+def _died(status: int) -> SealflowError:
+    """Say why a child ended without an answer; ``status`` is as of ``waitpid``."""
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if number == signal.SIGXCPU:
+        return Rejected(
+            "document.too_slow",
+            zh="处理该文件超过了处理器时限。请拆分或重新导出文件后再试。",
+            en="Working on the file took more processor time than allowed. Split or re-export it.",
+        )
+    if number == signal.SIGXFSZ:
+        return Rejected(
+            "document.too_large",
+            zh="该文件展开后超过了大小限制。请拆分或压缩后再试。",
+            en="The file grows beyond the allowed size when processed. Split or compress it.",
+        )
+    return Rejected(
+        "document.crashes_parser",
+        zh="该文件导致解析程序崩溃，可能已损坏或含有恶意内容。请用原软件重新导出后再试。",
+        en="The file crashed the program that reads it; it is damaged or hostile. Export it anew from its source.",
+        signal=number,
+    )
+
+
+def existing(path: Path) -> Path:
+    """Return ``path`` if it is a regular file, else raise Rejected ``document.missing``."""
+    if not path.is_file():
+        raise Rejected(
+            "document.missing",
+            zh=f"找不到文件 {path}。请检查路径。",
+            en=f"There is no file {path}. Check the path.",
+            file=str(path),
+        )
+    return path

@@ -1,0 +1,111 @@
+"""Settings of one installation: defaults, then a TOML file, then ``SEALFLOW_*`` variables; unknown keys are refused."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import platformdirs
+
+from engine.errors import Misuse
+
+
+class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A timestamp authority (时间戳服务): RFC 3161 over HTTP."""
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    policy: str | None = None
+
+
+class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Keys, anchors and authorities. Everything empty means the demo PKI, which production refuses."""
+
+    keys: Path | None = None
+    """Directory with ``<party>.p12`` files; the passphrase is in ``<party>.passphrase`` beside each, mode 0600."""
+    anchors: Path | None = None
+    """Directory with the PEM or DER certificates that are trusted as roots."""
+    timestamp_authorities: tuple[Authority, ...] = ()
+    proxy: str | None = None
+
+
+class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How runs are carried out; times in seconds."""
+
+    lease: float = 30.0
+    attempts: int = 5
+    """Claims without progress after which a run is parked."""
+    backoff: float = 5.0
+    """First wait after Unavailable; doubles up to ``backoff_limit``."""
+    backoff_limit: float = 900.0
+    sweep: float = 5.0
+    broker: str | None = None
+    """``amqp://`` or ``redis://`` address to relay to; None: workers read PostgreSQL itself."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One installation."""
+
+    environment: Literal["development", "production"] = "development"
+    home: Path = Path(platformdirs.user_data_dir("sealflow"))
+    """Embedded database, content store, demo PKI and logs live here."""
+    database_url: str | None = None
+    """A PostgreSQL server of your own; None: the embedded one."""
+    storage: str = "local"
+    plugins: tuple[str, ...] = ("local-storage",)
+    """Allow-list: names of entry points in the group ``sealflow.plugins``; nothing else is loaded."""
+    pipelines: tuple[Path, ...] = ()
+    """Folders searched for pipeline files before the built-in ones."""
+    trust: Trust = Trust()
+    work: Work = Work()
+
+
+def load_settings(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read settings; ``SEALFLOW_CONFIG`` names the file when none is given.
+
+    Variables: ``SEALFLOW_HOME``, ``SEALFLOW_ENVIRONMENT``, ``SEALFLOW_BROKER`` and ``DATABASE_URL`` win over the file.
+    Raises Misuse ``settings.unreadable`` or ``settings.invalid`` naming file and key.
+    """
+    if file is None and environ.get("SEALFLOW_CONFIG"):
+        file = Path(environ["SEALFLOW_CONFIG"])
+    table: dict[str, Any] = _read(file) if file else {}
+    for variable, key in (("SEALFLOW_HOME", "home"), ("SEALFLOW_ENVIRONMENT", "environment")):
+        if environ.get(variable):
+            table[key] = environ[variable]
+    if environ.get("DATABASE_URL"):
+        table["database_url"] = environ["DATABASE_URL"]
+    if environ.get("SEALFLOW_BROKER"):
+        table["work"] = {**table.get("work", {}), "broker": environ["SEALFLOW_BROKER"]}
+    try:
+        return msgspec.convert(table, Settings, strict=True, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        where = str(file) if file else "environment"
+        raise Misuse(
+            "settings.invalid",
+            zh=f"设置有误（{where}）：{error}。请改正后重新启动。",
+            en=f"The settings are wrong ({where}): {error}. Correct them and start again.",
+            where=where,
+        ) from error
+
+
+def _decode_path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Misuse(
+            "settings.unreadable",
+            zh=f"无法读取设置文件 {file}：{error}。",
+            en=f"The settings file {file} cannot be read: {error}.",
+            file=str(file),
+        ) from error

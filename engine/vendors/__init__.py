@@ -1,0 +1,1 @@
+"""What vendors implement and how they are found: Protocols, hooks, registry and conformance kit."""
