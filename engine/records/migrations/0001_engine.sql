@@ -94,7 +94,7 @@ create table journal (                -- append-only history as one hash chain
     digest    bytea not null
 );
 create table journal_head (           -- one row; locked by whoever appends
-    only      boolean primary key default true check (only),
+    singleton boolean primary key default true check (singleton),
     seq       bigint not null,
     digest    bytea not null
 );
