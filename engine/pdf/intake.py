@@ -1,0 +1,100 @@
+"""Opens PDF files we did not make; call it only in a limited child, and catch nothing of pikepdf outside ``reading``.
+
+Every way in which foreign bytes fail to be a readable PDF leaves here as a Rejected that says what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pikepdf
+from pikepdf import settings
+
+from engine.errors import Rejected
+
+PAGE_LIMIT = 5000
+"""Pages of one document. A contract with its annexes has hundreds; beyond this, splitting serves its readers."""
+
+STREAM_LIMIT = 256 * 1024 * 1024
+"""Decoded size of one stream in bytes: an A3 page scanned at 600 dpi in full colour, uncompressed, fits."""
+
+
+@contextlib.contextmanager
+def reading(file: str) -> Iterator[None]:
+    """Give what pikepdf says of bad bytes as Rejected ``document.damaged``, ``.encrypted`` or ``.too_large``.
+
+    ``file`` is what a person calls the file. Values are read in explicit mode: a number where a dictionary belongs
+    stays a PDF object and fails a type check instead of our code.
+    """
+    try:
+        with pikepdf.explicit_conversion():
+            yield
+    except pikepdf.PasswordError:
+        raise Rejected(
+            "document.encrypted",
+            zh=f"文件 {file} 设有打开密码，无法处理。请去除密码后重新上传。",
+            en=f"{file} needs a password to open. Save it without a password and upload it again.",
+            file=file,
+        ) from None
+    except (pikepdf.PikepdfError, RecursionError) as error:
+        reason = str(error)[:200]
+        if "memory" in reason or "limit" in reason:
+            raise too_large(file) from None
+        raise damaged(file, reason) from None
+
+
+def open_pdf(path: Path, page_limit: int = PAGE_LIMIT) -> pikepdf.Pdf:
+    """Open ``path`` for reading within ``reading``; raises Rejected ``document.too_many_pages`` or ``.no_pages`` too."""
+    limit_decoder()
+    pdf = pikepdf.open(path, conversion_mode="explicit")
+    pages = len(pdf.pages)
+    if pages > page_limit:
+        raise Rejected(
+            "document.too_many_pages",
+            zh=f"文件 {path.name} 有 {pages} 页，超过上限 {page_limit} 页。请拆分后再上传。",
+            en=f"{path.name} has {pages} pages, more than the limit of {page_limit}. Split it and upload the parts.",
+            file=path.name,
+            pages=pages,
+            limit=page_limit,
+        )
+    if pages == 0:
+        raise Rejected(
+            "document.no_pages",
+            zh=f"文件 {path.name} 中没有任何页面。请重新导出后再上传。",
+            en=f"{path.name} holds no page. Export it anew and upload it again.",
+            file=path.name,
+        )
+    return pdf
+
+
+def limit_decoder() -> None:
+    """Bound what one compressed stream may become in memory, for the rest of this process."""
+    settings.set_qpdf_limits(
+        flate_max_memory=STREAM_LIMIT,
+        png_max_memory=STREAM_LIMIT,
+        run_length_max_memory=STREAM_LIMIT,
+        tiff_max_memory=STREAM_LIMIT,
+        dct_max_memory=STREAM_LIMIT,
+        doc_max_warnings=10_000,
+    )
+
+
+def damaged(file: str, reason: str) -> Rejected:
+    return Rejected(
+        "document.damaged",
+        zh=f"文件 {file} 已损坏，无法完整读取。请用原软件重新导出或重新扫描后再上传。",
+        en=f"{file} is damaged and cannot be read completely. Export or scan it again and upload the new file.",
+        file=file,
+        reason=reason,
+    )
+
+
+def too_large(file: str) -> Rejected:
+    return Rejected(
+        "document.too_large",
+        zh=f"文件 {file} 展开后超过大小上限。请压缩其中的图片或拆分后再上传。",
+        en=f"{file} grows beyond the size limit when unpacked. Shrink its images or split it and upload it again.",
+        file=file,
+    )

@@ -1,0 +1,32 @@
+"""Stage ``normalize``: any PDF becomes upright A4 pages without anything that acts; signatures inside are lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.pdf import intake, normalization
+from engine.pipeline.stage import Done, Effect, Work
+from engine.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Normalise (规范化) one PDF to A4.
+
+    ``page_limit``: more pages are refused. The file that came in stays untouched beside the run.
+    """
+
+    name: ClassVar[str] = "normalize"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.REWRITES
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    sandbox: Sandbox
+    page_limit: int = intake.PAGE_LIMIT
+
+    async def run(self, work: Work) -> Done:
+        (source,) = work.sources
+        target = work.workspace / "normalized.pdf"
+        result = await self.sandbox.call(normalization.normalize, source, target, self.page_limit)
+        return Done(outputs=(target,), facts={"pages": result.pages})
