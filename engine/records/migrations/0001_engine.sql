@@ -35,9 +35,17 @@ create table run (
     error        jsonb,
     created_at   timestamptz not null default now(),
     updated_at   timestamptz not null default now()
-);
+) with (fillfactor = 70);             -- a stage's progress then stays in its page and touches no index
 create index run_due on run (due_at) where state in ('ready', 'running');
-create index run_by_state on run (state, updated_at);
+create index run_newest on run (created_at, id);
+
+create table early_event (            -- events that came before the run waited for them
+    run_id      uuid not null references run(id),
+    name        text not null,
+    payload     jsonb not null,
+    arrived_at  timestamptz not null default now(),
+    primary key (run_id, name)
+);
 
 create table stage_record (           -- one row per finished step of a run
     run_id        uuid not null references run(id),
@@ -69,33 +77,43 @@ create table outbox (                 -- messages to send; also the default queu
     body          jsonb not null,
     due_at        timestamptz not null default now(),
     locked_until  timestamptz,                       -- visibility timeout of the reader that has it
+    sent_at       timestamptz,                       -- a broker confirmed it; the row stays until locked_until
     deliveries    integer not null default 0,
     created_at    timestamptz not null default now()
 );
-create index outbox_due on outbox (queue, due_at);
+create index outbox_due on outbox (queue, due_at) where sent_at is null;
+create index outbox_sent on outbox (locked_until) where sent_at is not null;
 
 create table effect (                 -- ledger of irrevocable acts
     key          text primary key,
     kind         text not null,
     intent       bytea not null,
     result       bytea,
+    keeps        text[] not null default '{}',       -- contents that intent or result name; never collected
     attempts     integer not null default 0,
     intended_at  timestamptz not null default now(),
     done_at      timestamptz
 );
 
-create table journal (                -- append-only history as one hash chain
-    seq       bigint primary key,
-    at        timestamptz not null,
+create table journal (                -- append-only history; sealed entries are one hash chain
+    id        bigint generated always as identity primary key,
+    at        timestamptz not null default clock_timestamp(),
     run_id    uuid,
     event     text not null,
-    detail    jsonb not null,
-    previous  bytea not null,
-    digest    bytea not null
+    detail    json not null,          -- json, not jsonb: the text is hashed as it was written
+    seq       bigint unique,          -- null until sealed
+    previous  bytea,
+    digest    bytea
 );
-create table journal_head (           -- one row; locked by whoever appends
-    singleton boolean primary key default true check (singleton),
+create index journal_unsealed on journal (id) where seq is null;
+create index journal_of_run on journal (run_id, id);
+create table journal_head (           -- one row; locked by whoever seals, never by who appends: commits stay parallel
+    only      boolean primary key default true check (only),
     seq       bigint not null,
     digest    bytea not null
 );
 insert into journal_head (seq, digest) values (0, decode(repeat('00', 32), 'hex'));
+
+create unlogged table kept_content (  -- scratch of the orphan collector: digests that records name
+    digest  text primary key
+);
