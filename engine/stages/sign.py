@@ -1,0 +1,90 @@
+"""Stage ``sign``: one party signs one field that exists already; B-B and B-T only, ``archive`` adds the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from engine.errors import Misuse
+from engine.pipeline.stage import Done, Effect, Work
+from engine.sandbox import Sandbox, existing
+from engine.trust.keys import Keyring
+from engine.trust.preparation import SignatureOrder
+from engine.trust.seals import Seal, load_seal
+from engine.trust.signing import Stamper, Surroundings, sign_document
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Sign the field ``field`` as the party ``as`` (签约方), visibly if a seal picture is given.
+
+    Raises Misuse ``sign.option`` for missing options and what ``sign_document`` raises.
+    """
+
+    sandbox: Sandbox
+    keyring: Keyring
+    timestamps: Stamper
+    as_: str = ""
+    field: str = ""
+    level: Literal["B-B", "B-T"] = "B-T"
+    seal: Path | None = None
+    reason: str | None = None
+    location: str | None = None
+
+    name: ClassVar[str] = "sign"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.SIGNS
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    async def run(self, work: Work) -> Done:
+        for option, value in (("as", self.as_), ("field", self.field)):
+            if not value:
+                raise Misuse(
+                    "sign.option",
+                    zh=f"签署步骤缺少选项 {option}。请在流程文件中补充。",
+                    en=f"The stage sign lacks the option {option}. Add it to the pipeline file.",
+                    option=option,
+                )
+        (source,) = work.sources
+        key = await self.keyring.key(self.as_)
+        claimed = datetime.now(UTC).replace(microsecond=0)
+        order = SignatureOrder(
+            field=self.field,
+            claimed=claimed,
+            reserve=0,
+            seal=await _seal(self.sandbox, self.seal) if self.seal else None,
+            reason=self.reason,
+            location=self.location,
+        )
+        around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
+        stamper = self.timestamps if self.level == "B-T" else None
+        output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around)
+        fingerprint = hashlib.sha256(key.certificate.dump()).hexdigest()
+        facts = {
+            "level_requested": self.level,
+            "level_achieved": self.level,
+            f"signature:{self.field}": {
+                "party": self.as_,
+                "signer": key.certificate.subject.human_friendly,
+                "certificate": fingerprint,
+            },
+        }
+        return Done(outputs=(output,), facts=facts)
+
+
+_seals: dict[tuple[Path, int, int], Seal] = {}
+"""Seals by path, time of change and size: decoding one costs more than a signature."""
+_SEALS_KEPT = 256
+
+
+async def _seal(sandbox: Sandbox, picture: Path) -> Seal:
+    status = existing(picture).stat()
+    key = (picture, status.st_mtime_ns, status.st_size)
+    if key not in _seals:
+        if len(_seals) >= _SEALS_KEPT:
+            _seals.clear()
+        _seals[key] = await sandbox.call(load_seal, picture)
+    return _seals[key]

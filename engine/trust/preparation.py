@@ -1,0 +1,138 @@
+"""Prepares a revision for a signature in an existing empty field; encrypted files are refused.
+
+Everything here parses foreign bytes and belongs in a limited child. Only the new bytes are written; the source is never
+changed, so what was signed before stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.form_tools import annot_width_height, get_single_field_annot
+from pyhanko.pdf_utils.generic import pdf_name
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.sign.fields import SigSeedSubFilter, ensure_sig_flags, enumerate_sig_fields
+from pyhanko.sign.signers.pdf_byterange import PdfSignedData, SignatureObject
+
+from engine.errors import Rejected
+from engine.trust.embedding import Hole
+from engine.trust.increments import append_container, open_appended
+from engine.trust.seals import Seal, draw_seal
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureOrder:
+    """What the new signature shall say.
+
+    ``field``: fully qualified name of an existing empty signature field. ``claimed``: the signing time the signer's
+    side claims, aware; only a timestamp proves one. ``reserve``: bytes of DER the hole must hold.
+    """
+
+    field: str
+    claimed: datetime
+    reserve: int
+    seal: Seal | None = None
+    reason: str | None = None
+    location: str | None = None
+
+
+def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
+    """Write the revision that carries an unfinished signature to ``tail``; source + tail is the prepared file.
+
+    Raises Rejected ``document.unreadable``, ``document.encrypted``, ``signature.no_field``, ``signature.field_taken``
+    or ``signature.earlier_broken``.
+    """
+    with revision_of(source, tail) as writer:
+        reference = _find_field(writer, order.field)
+        container = SignatureObject(
+            timestamp=order.claimed,
+            subfilter=SigSeedSubFilter.PADES,
+            reason=order.reason,
+            location=order.location,
+            bytes_reserved=order.reserve * 2,
+        )
+        _place(writer, reference, container, order.seal)
+        return append_container(writer, container)
+
+
+@contextmanager
+def revision_of(source: Path, tail: Path) -> Iterator[IncrementalPdfFileWriter]:
+    """Open a file for one more revision; what its parser objects to becomes Rejected ``document.unreadable``."""
+    try:
+        with open_appended(source, tail) as stream:
+            writer = IncrementalPdfFileWriter(stream, strict=False)
+            if writer.prev.encrypted:
+                raise Rejected(
+                    "document.encrypted",
+                    zh="该 PDF 已加密，无法签署。请先取消密码保护后再试。",
+                    en="The PDF is encrypted and cannot be signed. Remove its password protection first.",
+                )
+            yield writer
+    except (PdfError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
+        raise Rejected(
+            "document.unreadable",
+            zh=f"该 PDF 的结构有误，无法签署（{error}）。请用原软件重新导出后再试。",
+            en=f"The structure of the PDF is damaged, it cannot be signed ({error}). Export it anew from its source.",
+        ) from error
+
+
+def _find_field(writer: IncrementalPdfFileWriter, name: str) -> generic.IndirectObject:
+    fields: dict[str, tuple[object, generic.IndirectObject]] = {
+        found: (value, reference) for found, value, reference in enumerate_sig_fields(writer)
+    }
+    if name not in fields:
+        free = "、".join(sorted(found for found, (value, _) in fields.items() if value is None))
+        raise Rejected(
+            "signature.no_field",
+            zh=f"文件中没有名为“{name}”的签名域。可用的空签名域：{free or '无'}。",
+            en=f"The document has no signature field named “{name}”. Empty fields: {free or 'none'}.",
+            field=name,
+            free=free,
+        )
+    value, reference = fields[name]
+    if value is not None:
+        raise Rejected(
+            "signature.field_taken",
+            zh=f"签名域“{name}”已签署，不能再次签署。",
+            en=f"The signature field “{name}” is signed already and cannot be signed again.",
+            field=name,
+        )
+    return reference
+
+
+def _place(
+    writer: IncrementalPdfFileWriter, reference: generic.IndirectObject, container: PdfSignedData, seal: Seal | None
+) -> None:
+    field = reference.get_object()
+    widget = get_single_field_annot(field)
+    width, height = annot_width_height(widget)
+    if width and height and (seal is not None or "/AP" not in widget):
+        if seal is not None:
+            appearance = draw_seal(writer, seal, width, height)
+        else:
+            # PDF/A wants an appearance for every widget that has an area, also for one that shows nothing.
+            appearance = writer.add_object(empty_form(width, height))
+        widget[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
+        writer.update_container(widget)
+    field[pdf_name("/V")] = writer.add_object(container)
+    writer.mark_update(reference)
+    ensure_sig_flags(writer=writer, lock_sig_flags=True)
+
+
+def empty_form(width: float, height: float) -> generic.StreamObject:
+    """Give an appearance that draws nothing; sizes in points."""
+    return generic.StreamObject(
+        {
+            pdf_name("/Type"): pdf_name("/XObject"),
+            pdf_name("/Subtype"): pdf_name("/Form"),
+            pdf_name("/BBox"): generic.ArrayObject([generic.FloatObject(side) for side in (0, 0, width, height)]),
+            pdf_name("/Resources"): generic.DictionaryObject(),
+        },
+        stream_data=b"",
+    )

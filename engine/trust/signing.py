@@ -1,0 +1,144 @@
+"""Signs one document in three steps that a crash cannot repeat differently: prepare, use the key, stamp; SHA-256 only.
+
+The prepared revision is stored before the key is used and the intent names it, so a replay gives the same bytes. A
+timestamp authority that is away costs a retry of the stamp alone: the key's answer is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from asn1crypto.x509 import Certificate
+
+from engine.errors import Rejected
+from engine.sandbox import Sandbox
+from engine.trust import cms
+from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
+from engine.trust.keys import SigningKey
+from engine.trust.preparation import SignatureOrder, prepare_signature
+from engine.vendors.protocols import Storage
+
+_RESERVES = (16 * 1024, 96 * 1024)
+"""Bytes of DER kept for the CMS: enough for usual chains and tokens, then for anything a token may be."""
+
+
+class Once(Protocol):
+    """Runs an irrevocable act with one published result: the first intent and the first result win."""
+
+    async def __call__(
+        self, key: str, kind: str, intent: bytes, act: Callable[[bytes], Awaitable[bytes]], *, repeatable: bool
+    ) -> tuple[bytes, bytes]:
+        """Return the recorded intent and result; ``act`` gets the recorded intent."""
+        ...
+
+
+class Stamper(Protocol):
+    """Gives checked DER TimeStampTokens."""
+
+    async def stamp(self, digest: bytes, algorithm: str = "sha256") -> bytes:
+        """Raises Unavailable when no authority answers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where one piece of signing work happens; ``subject`` starts every effect key."""
+
+    sandbox: Sandbox
+    storage: Storage
+    once: Once
+    subject: str
+    workspace: Path
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True):
+    """All that the final bytes depend on beside the key's answer and the token."""
+
+    tail: str
+    """Digest of the prepared revision in the content store."""
+    hole: Hole
+    attributes: bytes
+    mechanism: bytes
+    certificates: tuple[bytes, ...]
+
+
+async def sign_document(
+    source: Path,
+    output: Path,
+    order: SignatureOrder,
+    key: SigningKey,
+    stamper: Stamper | None,
+    around: Surroundings,
+) -> Path:
+    """Write the signed file to ``output``: level B-T, or B-B without a stamper. It begins with the source's bytes.
+
+    ``order.reserve`` is a floor; a CMS that does not fit is prepared anew with more room, at most once.
+    Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``.
+    """
+    for attempt, reserve in enumerate(_RESERVES):
+        prepared = around.workspace / f"prepared-{attempt}.tail"
+        wanted = replace(order, reserve=max(order.reserve, reserve))
+        hole = await around.sandbox.call(prepare_signature, source, prepared, wanted)
+        key_name = f"{around.subject}:sign:{attempt}"
+        intent, signature = await _use_key(source, prepared, hole, key, around, key_name)
+        token = None
+        if stamper is not None:
+            token = await stamp_once(stamper, hashlib.sha256(signature).digest(), around, f"{key_name}:stamp")
+        certificates = [Certificate.load(der) for der in intent.certificates]
+        content = cms.signed_data(certificates, intent.attributes, intent.mechanism, signature, token)
+        tail = await recorded_tail(intent.tail, around)
+        try:
+            return await embed(source, tail, intent.hole, content, output)
+        except HoleTooSmall as error:
+            needed = error.needed
+    raise Rejected(
+        "signature.too_large",
+        zh=f"签名数据过大（{needed} 字节），无法放入文件。请检查证书链和时间戳服务。",
+        en=f"The signature is too large ({needed} bytes) for the document. Check the certificate chain and the token.",
+        needed=needed,
+    )
+
+
+async def _use_key(
+    source: Path, prepared: Path, hole: Hole, key: SigningKey, around: Surroundings, name: str
+) -> tuple[Intent, bytes]:
+    digest = await digest_around(source, prepared, hole)
+    intent = Intent(
+        tail=await around.storage.put(prepared),
+        hole=hole,
+        attributes=cms.signed_attributes(key.certificate, digest),
+        mechanism=key.mechanism("sha256").dump(),
+        certificates=tuple(certificate.dump() for certificate in (key.certificate, *key.chain)),
+    )
+
+    async def act(recorded: bytes) -> bytes:
+        decided = msgspec.msgpack.decode(recorded, type=Intent)
+        if decided.certificates[0] != key.certificate.dump():
+            raise Rejected(
+                "signature.key_changed",
+                zh="签署开始后，签约方的证书被更换。请重新发起签署。",
+                en="The party's certificate was replaced after signing began. Start the signing again.",
+            )
+        return await key.sign(decided.attributes, "sha256")
+
+    recorded, signature = await around.once(name, "signature", msgspec.msgpack.encode(intent), act, repeatable=True)
+    return msgspec.msgpack.decode(recorded, type=Intent), signature
+
+
+async def stamp_once(stamper: Stamper, digest: bytes, around: Surroundings, name: str) -> bytes:
+    """Get the one token for a SHA-256 digest; asking twice harms nobody, but one token is published."""
+
+    async def act(recorded: bytes) -> bytes:
+        return await stamper.stamp(recorded, "sha256")
+
+    return (await around.once(name, "timestamp", digest, act, repeatable=True))[1]
+
+
+async def recorded_tail(digest: str, around: Surroundings) -> Path:
+    """Fetch the prepared revision that an intent names."""
+    return await around.storage.get(digest, around.workspace)
