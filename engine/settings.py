@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     storage: str = "local"
     plugins: tuple[str, ...] = ("local-storage",)
     """Allow-list: names of entry points in the group ``sealflow.plugins``; nothing else is loaded."""
+    vendors: dict[str, dict[str, Any]] = {}
+    """Settings of each provider by its name; the provider itself says which keys it knows."""
     pipelines: tuple[Path, ...] = ()
     """Folders searched for pipeline files before the built-in ones."""
     trust: Trust = Trust()
