@@ -1,0 +1,91 @@
+"""Builds the ``sealflow`` command and turns every error into words and an exit status."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+
+import click
+import structlog
+
+from engine.cli import batch, catalogue, console, journal, plugins, run, runs, stage, verify, worker
+from engine.errors import Misuse, SealflowError
+from engine.language import Text
+
+USAGE, BUG, INTERRUPTED = 64, 70, 130
+
+
+@click.group(
+    help=str(
+        Text(
+            zh="Sealflow：把 Word、PDF 或扫描件变成经得起查验的电子合同。",
+            en="Sealflow turns Word files, PDFs and scans into contracts that stand up.",
+        )
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(package_name="sealflow", prog_name="sealflow")
+def sealflow() -> None:
+    """Root of the commands; its help is given above in the caller's language."""
+
+
+for command in (
+    run.run,
+    batch.batch,
+    stage.stage,
+    verify.verify,
+    runs.status,
+    runs.resume,
+    runs.export,
+    catalogue.pipelines,
+    catalogue.stages,
+    plugins.plugins,
+    worker.worker,
+    journal.journal,
+):
+    sealflow.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; gives 0 done, 64 usage, 65 refused input, 69 service away, 70 our bug, 75 try again."""
+    _quiet_logs()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return sealflow.main(args=arguments, standalone_mode=False) or 0
+    except click.UsageError as error:
+        hint = Text(zh="用 --help 查看用法。", en="See --help.")
+        console.report(Misuse("usage", zh=f"{error.format_message()} {hint.zh}", en=f"{error.format_message()} {hint.en}"))
+        return USAGE
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except SealflowError as error:
+        console.report(error, as_json="--json" in arguments)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except Exception:  # the last line of defence: a person gets a sentence, support gets the trace
+        traceback.print_exc()
+        text = Text(
+            zh="程序出现内部错误。原文件与已完成的步骤均未受影响，请将以上信息交给维护人员。",
+            en="An internal error happened. Your files and finished steps are unharmed; give the lines above to support.",
+        )
+        console.errors.print(str(text), style="red")
+        return BUG
+
+
+def _quiet_logs() -> None:
+    """Warnings and worse go to standard error; standard output belongs to the result."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=console.errors.is_terminal),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries speak through the standard logger; what they warn of reaches people through our own errors.
+    logging.getLogger().setLevel(logging.ERROR)

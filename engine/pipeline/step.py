@@ -1,0 +1,91 @@
+"""Carries out one step: gathers inputs, calls the stage, holds its output to what the stage declared, stores it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Defect
+from engine.pipeline.definition import canonical_json
+from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
+from engine.vendors.protocols import Storage
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step left behind: digests of its files and the facts it adds."""
+
+    outputs: tuple[str, ...]
+    facts: Facts
+
+
+def checkpoint_key(stage: Stage, options: Mapping[str, Any], inputs: tuple[str, ...], facts: Facts) -> str:
+    """Digest of all that the output of a stage may depend on; ``options`` with file names replaced by digests."""
+    content = {
+        "stage": stage.name,
+        "version": stage.version,
+        "options": dict(options),
+        "inputs": list(inputs),
+        "facts": {name: facts[name] for name in sorted(stage.reads) if name in facts},
+    }
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+async def perform(
+    stage: Stage,
+    inputs: tuple[str, ...],
+    facts: Facts,
+    *,
+    subject: str,
+    ledger: Ledger,
+    storage: Storage,
+    progress: Callable[[int, int], None],
+) -> Outcome | Paused:
+    """Run a stage on stored files and store what it made.
+
+    Raises what the stage raises, and Defect ``stage.broke_promise`` when an appending or signing stage changed bytes
+    that were there before.
+    """
+    with tempfile.TemporaryDirectory(prefix="sealflow-") as folder:
+        workspace, incoming = Path(folder, "work"), Path(folder, "in")
+        workspace.mkdir()
+        incoming.mkdir()
+        sources = tuple([await storage.get(digest, incoming) for digest in inputs])
+        read = {name: facts[name] for name in stage.reads if name in facts}
+        work = Work(sources, read, workspace, subject, ledger, storage, progress)
+        result = await stage.run(work)
+        if isinstance(result, Paused):
+            return result
+        if result.outputs is None:
+            return Outcome(inputs, result.facts)
+        if stage.effect is not Effect.REWRITES:
+            await asyncio.to_thread(refuse_changed_bytes, stage.name, sources, result.outputs)
+        return Outcome(tuple([await storage.put(path) for path in result.outputs]), result.facts)
+
+
+def refuse_changed_bytes(name: str, before: tuple[Path, ...], after: tuple[Path, ...]) -> None:
+    """Raise Defect ``stage.broke_promise`` unless each file starts with its predecessor, byte for byte."""
+    if len(before) == len(after) and all(map(_starts_with, after, before)):
+        return
+    raise Defect(
+        "stage.broke_promise",
+        zh=f"阶段 {name} 改动了已有内容，其结果已被丢弃，原文件未受影响。请联系维护人员。",
+        en=f"The stage {name} changed bytes that it may only append to; its result was dropped and the file is "
+        "unharmed. Report this.",
+        stage=name,
+    )
+
+
+def _starts_with(longer: Path, beginning: Path) -> bool:
+    with longer.open("rb") as new, beginning.open("rb") as old:
+        while chunk := old.read(_CHUNK):
+            if new.read(len(chunk)) != chunk:
+                return False
+    return True
