@@ -1,0 +1,38 @@
+"""Serves a demo PKI as its own process: ``python -m engine.trust.authority DIRECTORY``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from engine.errors import SealflowError
+from engine.trust.authority.server import demo_authority
+
+
+async def serve(directory: Path) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with demo_authority(directory) as authority:
+        print(authority.timestamp_url, flush=True)
+        await stopped.wait()
+
+
+def main() -> int:
+    """Exit status: 0, 64 for a wrong command, otherwise the error's own."""
+    if len(sys.argv) != 2:
+        print("python -m engine.trust.authority DIRECTORY", file=sys.stderr)
+        return 64
+    try:
+        asyncio.run(serve(Path(sys.argv[1])))
+    except SealflowError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Certificate profiles of the demo PKI; every name says DEMO 演示, every serial number is random.
+
+The profiles follow RFC 5280, RFC 3161 §2.3 (timestamps), RFC 6960 §4.2.2.2 (OCSP) and RFC 9336 (document signing).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+_YEAR = timedelta(days=365)
+_BACKDATED = timedelta(hours=1)
+"""Covers clocks that run a little behind this one."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A certificate and its private key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def make_root() -> Holder:
+    """Self-signed root for 30 years; it signs one certificate and its own revocation list."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Sealflow DEMO Root CA 演示根证书")
+    builder = _start(name, name, key.public_key(), 30 * _YEAR)
+    builder = _make_ca(builder, path_length=1)
+    return Holder(builder.sign(key, hashes.SHA256()), key)
+
+
+def make_issuing(root: Holder, base: str) -> Holder:
+    """The CA that issues everything else, for 20 years."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Sealflow DEMO Issuing CA 演示签发证书")
+    builder = _start(name, root.certificate.subject, key.public_key(), 20 * _YEAR, issuer=root)
+    builder = _make_ca(builder, path_length=0)
+    builder = _point(builder, crl=f"{base}/root.crl", issuer=f"{base}/root.crt")
+    return Holder(builder.sign(root.key, hashes.SHA256()), key)
+
+
+def make_timestamping(issuing: Holder, base: str, *, validity: timedelta = 10 * _YEAR) -> Holder:
+    """A timestamp authority's certificate: one purpose, critical."""
+    return _make_leaf(
+        issuing,
+        _name("Sealflow DEMO TSA 演示时间戳"),
+        base,
+        validity,
+        purposes=[ExtendedKeyUsageOID.TIME_STAMPING],
+        critical=True,
+    )
+
+
+def make_responder(issuing: Holder, base: str) -> Holder:
+    """An OCSP responder's certificate, itself exempt from revocation checks (id-pkix-ocsp-nocheck)."""
+    return _make_leaf(
+        issuing,
+        _name("Sealflow DEMO OCSP 演示状态查询"),
+        base,
+        10 * _YEAR,
+        purposes=[ExtendedKeyUsageOID.OCSP_SIGNING],
+        responder=True,
+    )
+
+
+def make_party(
+    issuing: Holder, base: str, common_name: str, organization: str, *, validity: timedelta = 5 * _YEAR
+) -> Holder:
+    """A signer's certificate (签名证书): non-repudiation only."""
+    return _make_leaf(
+        issuing,
+        _name(common_name, organization),
+        base,
+        validity,
+        purposes=[_DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION],  # readers on NSS ask for the second
+        non_repudiation=True,
+    )
+
+
+def _make_leaf(
+    issuing: Holder,
+    name: x509.Name,
+    base: str,
+    validity: timedelta,
+    *,
+    purposes: list[x509.ObjectIdentifier],
+    critical: bool = False,
+    non_repudiation: bool = False,
+    responder: bool = False,
+) -> Holder:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        _start(name, issuing.certificate.subject, key.public_key(), validity, issuer=issuing)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(non_repudiation=non_repudiation, digital_signature=not non_repudiation), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=critical)
+    )
+    if responder:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+        builder = _point(builder, issuer=f"{base}/issuing.crt")
+    else:
+        builder = _point(builder, crl=f"{base}/issuing.crl", issuer=f"{base}/issuing.crt", ocsp=f"{base}/ocsp")
+    return Holder(builder.sign(issuing.key, hashes.SHA256()), key)
+
+
+def _name(common_name: str, organization: str = "Sealflow DEMO 演示，无法律效力") -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+def _start(
+    subject: x509.Name,
+    issuer_name: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    validity: timedelta,
+    *,
+    issuer: Holder | None = None,
+) -> x509.CertificateBuilder:
+    start = datetime.now(UTC).replace(microsecond=0) - _BACKDATED
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer_name)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + validity)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+    if issuer is None:
+        return builder
+    identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+    )
+
+
+def _make_ca(builder: x509.CertificateBuilder, path_length: int) -> x509.CertificateBuilder:
+    return builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True).add_extension(
+        _usage(authority=True), critical=True
+    )
+
+
+def _usage(*, non_repudiation: bool = False, digital_signature: bool = False, authority: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=non_repudiation,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _point(
+    builder: x509.CertificateBuilder, *, issuer: str, crl: str | None = None, ocsp: str | None = None
+) -> x509.CertificateBuilder:
+    """Say where revocation lists, status and the issuer's certificate are (CRL DP and AIA, RFC 5280 §4.2)."""
+    places = [(AuthorityInformationAccessOID.CA_ISSUERS, issuer)]
+    if ocsp:
+        places.insert(0, (AuthorityInformationAccessOID.OCSP, ocsp))
+    builder = builder.add_extension(
+        x509.AuthorityInformationAccess(
+            [x509.AccessDescription(kind, x509.UniformResourceIdentifier(place)) for kind, place in places]
+        ),
+        critical=False,
+    )
+    if crl is None:
+        return builder
+    point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)
+    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)

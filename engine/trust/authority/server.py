@@ -1,0 +1,175 @@
+"""Serves the demo PKI on loopback: timestamps, OCSP, revocation lists and issuer certificates; no login, no TLS.
+
+Several processes may serve one PKI: the first holds the port, the others use it and take over when it goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import structlog
+from aiohttp import web
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from engine.errors import Unavailable
+from engine.trust.authority import certificates
+from engine.trust.authority.pki import DemoPki, open_pki, write_pkcs12
+from engine.trust.authority.stamping import TokenIssuer
+from engine.trust.authority.status import Register, StatusDesk
+
+_REQUEST_LIMIT = 16_384
+_TAKEOVER_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class DemoAuthority:
+    """A demo PKI whose server answers."""
+
+    pki: DemoPki
+    register: Register
+
+    @property
+    def timestamp_url(self) -> str:
+        return f"{self.pki.base}/timestamp"
+
+    @property
+    def ocsp_url(self) -> str:
+        return f"{self.pki.base}/ocsp"
+
+    def issue(self, party: str, common_name: str, organization: str) -> Path:
+        """Make a key for one more party beside the others; returns its ``.p12`` file."""
+        holder = certificates.make_party(self.pki.issuing, self.pki.base, common_name, organization)
+        file = self.pki.keys / f"{party}.p12"
+        write_pkcs12(file, holder, [self.pki.issuing.certificate, self.pki.root.certificate])
+        self.register.record(holder.certificate.serial_number)
+        return file
+
+    def revoke(self, serial: int) -> None:
+        """Revoke (吊销) a certificate by its serial number; the next answer says so."""
+        self.register.record(serial, datetime.now(UTC).replace(microsecond=0))
+
+
+@asynccontextmanager
+async def demo_authority(directory: Path) -> AsyncIterator[DemoAuthority]:
+    """Open or make the PKI in ``directory`` and see that it is served while the block runs.
+
+    Raises Unavailable ``trust.demo_port_taken`` when a program that is not ours holds its port.
+    """
+    pki = await asyncio.to_thread(open_pki, directory)
+    authority = DemoAuthority(pki, Register(pki.register))
+    runner = web.AppRunner(make_application(authority), access_log=None)
+    await runner.setup()
+    takeover: asyncio.Task[None] | None = None
+    try:
+        if not await _listen(runner, pki):
+            await _require_sibling(pki)
+            takeover = asyncio.create_task(_take_over(runner, pki))
+        yield authority
+    finally:
+        if takeover is not None:
+            takeover.cancel()
+            await asyncio.gather(takeover, return_exceptions=True)
+        await runner.cleanup()
+
+
+def make_application(authority: DemoAuthority) -> web.Application:
+    """The routes, for whoever wants to serve them elsewhere."""
+    pki = authority.pki
+    issuer = TokenIssuer(pki.timestamping, [pki.issuing.certificate])
+    desk = StatusDesk(pki, authority.register)
+
+    async def stamp(request: web.Request) -> web.Response:
+        return web.Response(body=issuer.answer(await request.read()), content_type="application/timestamp-reply")
+
+    async def tell_status(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            body = await request.read()
+        else:
+            try:
+                body = base64.b64decode(request.match_info["request"], validate=True)
+            except binascii.Error:
+                body = b""
+        return web.Response(body=desk.answer(body), content_type="application/ocsp-response")
+
+    async def send_list(request: web.Request) -> web.Response:
+        return web.Response(body=desk.revocation_list(request.match_info["role"]), content_type="application/pkix-crl")
+
+    async def send_certificate(request: web.Request) -> web.Response:
+        holder = pki.root if request.match_info["role"] == "root" else pki.issuing
+        return web.Response(
+            body=holder.certificate.public_bytes(Encoding.DER),
+            content_type="application/pkix-cert",
+        )
+
+    async def identify(_request: web.Request) -> web.Response:
+        return web.Response(text=_identity(pki))
+
+    application = web.Application(client_max_size=_REQUEST_LIMIT)
+    application.add_routes(
+        [
+            web.post("/timestamp", stamp),
+            web.post("/ocsp", tell_status),
+            web.get("/ocsp/{request:.+}", tell_status),
+            web.get("/{role:root|issuing}.crl", send_list),
+            web.get("/{role:root|issuing}.crt", send_certificate),
+            web.get("/", identify),
+        ]
+    )
+    return application
+
+
+async def _listen(runner: web.AppRunner, pki: DemoPki) -> bool:
+    """Take the PKI's port; False when somebody holds it."""
+    site = web.TCPSite(runner, "127.0.0.1", pki.port)
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        await site.stop()
+        return False
+    return True
+
+
+async def _require_sibling(pki: DemoPki) -> None:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get(pki.base) as response,
+        ):
+            if await response.text() == _identity(pki):
+                return
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+        log.debug("trust.demo_port_probe", error=str(error))
+    raise Unavailable(
+        "trust.demo_port_taken",
+        zh=f"演示证书服务的端口 {pki.port} 被其他程序占用。请停止该程序，或移走目录 {pki.directory} 以重新生成。",
+        en=f"Another program holds port {pki.port} of the demo authority. Stop it, or move the folder {pki.directory} "
+        "away and a new demo PKI is made.",
+        port=pki.port,
+        directory=str(pki.directory),
+    )
+
+
+async def _take_over(runner: web.AppRunner, pki: DemoPki) -> None:
+    while True:
+        await asyncio.sleep(_TAKEOVER_SECONDS)
+        if await _listen(runner, pki):
+            log.info("trust.demo_taken_over", port=pki.port)
+            return
+
+
+def _identity(pki: DemoPki) -> str:
+    return f"sealflow demo authority {pki.root.certificate.fingerprint(SHA256()).hex()}"

@@ -1,0 +1,136 @@
+"""Issues RFC 3161 timestamp tokens from this machine's clock: for demonstrations, not evidence of time.
+
+Everything that never changes is encoded once, so a token costs one signature and some joining of bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from asn1crypto import cms, core, tsp
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from engine.trust.authority.certificates import Holder
+
+POLICY = "1.3.6.1.4.1.32473.3161.1"
+"""Under the enterprise number kept for examples (RFC 5612)."""
+_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
+_ACCURACY = b"\x30\x03\x02\x01\x01"  # Accuracy { seconds 1 }
+
+
+class TokenIssuer:
+    """Answers TimeStampReq with TimeStampResp; one P-256 signature each.
+
+    Serial numbers are 159 random bits: unique across restarts and processes without any record (RFC 3161 §2.4.2).
+    """
+
+    def __init__(
+        self,
+        holder: Holder,
+        chain: Sequence[x509.Certificate] = (),
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        der = holder.certificate.public_bytes(Encoding.DER)
+        own = cms.Certificate.load(der)
+        self._key = holder.key
+        self._clock = clock
+        self._policy: bytes = core.ObjectIdentifier(POLICY).dump()
+        sha256 = cms.DigestAlgorithm({"algorithm": "sha256"}).dump()
+        self._digest_algorithm: bytes = sha256
+        self._signature_algorithm: bytes = cms.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
+        self._signer: bytes = cms.IssuerAndSerialNumber(
+            {"issuer": own.issuer, "serial_number": own.serial_number}
+        ).dump()
+        self._certificates = der + b"".join(link.public_bytes(Encoding.DER) for link in chain)
+        self._content_type = _attribute("content_type", "tst_info")
+        self._signing_certificate = _attribute(
+            "signing_certificate_v2",
+            tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(der).digest()}]}),
+        )
+        self._digest_type: bytes = cms.CMSAttributeType("message_digest").dump()
+
+    def answer(self, body: bytes) -> bytes:
+        """DER TimeStampResp for a DER TimeStampReq; a request that cannot be served gets a rejection, never silence."""
+        try:
+            request = tsp.TimeStampReq.load(body, strict=True)
+            imprint = request["message_imprint"]
+            algorithm = imprint["hash_algorithm"]["algorithm"].native
+            size = len(imprint["hashed_message"].native)
+            nonce = request["nonce"].dump() if request["nonce"].native is not None else b""
+            policy = request["req_policy"].native
+            wants_certificates = bool(request["cert_req"].native)
+            imprint_der = imprint.dump()
+        except (ValueError, TypeError, KeyError):
+            return _reject("bad_data_format")
+        if algorithm not in _SIZES:
+            return _reject("bad_alg")
+        if size != _SIZES[algorithm]:
+            return _reject("bad_data_format")
+        if policy not in (None, POLICY):
+            return _reject("unaccepted_policy")
+        token = self._issue(imprint_der, nonce, wants_certificates)
+        return _tlv(0x30, _tlv(0x30, b"\x02\x01\x00"), token)
+
+    def _issue(self, imprint: bytes, nonce: bytes, with_certificates: bool) -> bytes:
+        serial = core.Integer(secrets.randbits(159)).dump()
+        info = _tlv(0x30, b"\x02\x01\x01", self._policy, imprint, serial, _encode_time(self._clock()), _ACCURACY, nonce)
+        digest = _tlv(0x31, _tlv(0x04, hashlib.sha256(info).digest()))
+        attributes = b"".join(
+            sorted([self._content_type, _tlv(0x30, self._digest_type, digest), self._signing_certificate])
+        )
+        signature = self._key.sign(_tlv(0x31, attributes), ec.ECDSA(hashes.SHA256()))
+        signer_info = _tlv(
+            0x30,
+            b"\x02\x01\x01",
+            self._signer,
+            self._digest_algorithm,
+            _tlv(0xA0, attributes),
+            self._signature_algorithm,
+            _tlv(0x04, signature),
+        )
+        signed_data = _tlv(
+            0x30,
+            b"\x02\x01\x03",
+            _tlv(0x31, self._digest_algorithm),
+            _tlv(0x30, _TST_INFO, _tlv(0xA0, _tlv(0x04, info))),
+            _tlv(0xA0, self._certificates) if with_certificates else b"",
+            _tlv(0x31, signer_info),
+        )
+        return _tlv(0x30, _SIGNED_DATA, _tlv(0xA0, signed_data))
+
+
+_TST_INFO: bytes = cms.ContentType("tst_info").dump()
+_SIGNED_DATA: bytes = cms.ContentType("signed_data").dump()
+
+
+def _tlv(tag: int, *parts: bytes) -> bytes:
+    """One DER value from its encoded parts."""
+    content = b"".join(parts)
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(size))) + size + content
+
+
+def _attribute(kind: str, value: object) -> bytes:
+    encoded: bytes = cms.CMSAttribute({"type": kind, "values": [value]}).dump()
+    return encoded
+
+
+def _encode_time(moment: datetime) -> bytes:
+    """GeneralizedTime in milliseconds; DER forbids trailing zeros and a bare point (RFC 3161 §2.4.2)."""
+    text = moment.astimezone(UTC).strftime("%Y%m%d%H%M%S.") + f"{moment.microsecond // 1000:03d}"
+    return _tlv(0x18, text.rstrip("0").rstrip(".").encode() + b"Z")
+
+
+def _reject(failure: str) -> bytes:
+    refusal: bytes = tsp.TimeStampResp({"status": {"status": "rejection", "fail_info": {failure}}}).dump()
+    return refusal

@@ -1,0 +1,52 @@
+"""The door to the demo PKI (演示证书): fills the place of real keys and authorities outside production, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from engine.errors import Misuse
+from engine.settings import Authority
+from engine.trust.authority.pki import open_pki
+from engine.trust.authority.server import DemoAuthority, demo_authority
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class DemoTrust:
+    """Where the demo PKI keeps what settings would name otherwise."""
+
+    directory: Path
+    keyring_directory: Path
+    anchors_directory: Path
+    authority: Authority
+    """The demo timestamp authority; it answers while ``serve`` runs here or in another process."""
+
+    @property
+    def tsa_url(self) -> str:
+        return self.authority.url
+
+    def serve(self) -> AbstractAsyncContextManager[DemoAuthority]:
+        """Serve timestamps and certificate status while the block runs."""
+        return demo_authority(self.directory)
+
+
+async def ensure_demo(directory: Path, environment: str) -> DemoTrust:
+    """Make the demo PKI if it is not there and say where its parts are.
+
+    Raises Misuse ``trust.demo_in_production`` before anything is made.
+    """
+    if environment == "production":
+        raise Misuse(
+            "trust.demo_in_production",
+            zh="生产环境不能使用演示证书。请在设置 trust 中配置 keys、anchors 和 timestamp_authorities。",
+            en="Production cannot use the demo PKI. Set keys, anchors and timestamp_authorities under trust.",
+        )
+    pki = await asyncio.to_thread(open_pki, directory)
+    log.warning("trust.demo_in_use", directory=str(directory), note="signatures made with it have no legal effect")
+    return DemoTrust(directory, pki.keys, pki.anchors, Authority(url=f"{pki.base}/timestamp"))
