@@ -108,7 +108,7 @@ create table journal (                -- append-only history; sealed entries are
 create index journal_unsealed on journal (id) where seq is null;
 create index journal_of_run on journal (run_id, id);
 create table journal_head (           -- one row; locked by whoever seals, never by who appends: commits stay parallel
-    only      boolean primary key default true check (only),
+    sole      boolean primary key default true check (sole),
     seq       bigint not null,
     digest    bytea not null
 );

@@ -1,0 +1,139 @@
+"""Runs (任务): one document on its way through one pinned pipeline; reading them and submitting new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from engine.errors import Rejected
+from engine.records import journal, outbox
+from engine.records.canonical import encode
+from engine.records.database import Connection
+from engine.records.statements import statements
+
+_SQL = statements("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it was read.
+
+    ``state``: ready, running, waiting, parked, rejected, cancelled or done. ``cursor``: ordinal of the next stage.
+    ``epoch``: fencing token of the claim. ``sources``: what came in, ``[{"name", "digest"}]``; ``head``: digests of
+    the current files. ``error``: plain form of the error that parked, rejected or postponed it.
+    """
+
+    id: UUID
+    pipeline: str
+    label: str
+    state: str
+    cursor: int
+    epoch: int
+    attempts: int
+    waiting_for: str | None
+    sources: list[dict[str, str]]
+    head: list[str]
+    facts: dict[str, Any]
+    error: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One finished step of a run; ``finished_at`` and ``epoch`` are written by the records."""
+
+    ordinal: int
+    stage: str
+    version: int
+    checkpoint: str
+    inputs: list[str]
+    outputs: list[str]
+    facts: dict[str, Any]
+    reused: bool
+    started_at: datetime
+    finished_at: datetime | None = None
+    epoch: int = 0
+
+
+async def pin_pipeline(
+    connection: Connection, digest: str, name: str, version: int, definition: dict[str, Any]
+) -> None:
+    """Keep a resolved pipeline under its digest; once there it never changes."""
+    row = {"digest": digest, "name": name, "version": version, "definition": encode(definition)}
+    await connection.execute(_SQL["pin pipeline"], row)
+
+
+async def pipeline_definition(connection: Connection, digest: str) -> dict[str, Any] | None:
+    """Definition pinned under a digest, None when there is none."""
+    row = await (await connection.execute(_SQL["pipeline definition"], {"digest": digest})).fetchone()
+    return None if row is None else row["definition"]
+
+
+async def submit(
+    connection: Connection,
+    run_id: UUID,
+    pipeline: str,
+    label: str,
+    sources: Sequence[dict[str, str]],
+    head: Sequence[str],
+    facts: dict[str, Any],
+) -> bool:
+    """Write a run, its first message and its journal entry in the caller's transaction.
+
+    False: the run is known already and everything stays as it is. ``pipeline`` must be pinned. Raises Rejected
+    ``records.not_json`` for facts that cannot be kept.
+    """
+    row = {
+        "id": run_id,
+        "pipeline": pipeline,
+        "label": label,
+        "sources": encode(list(sources)),
+        "head": encode(list(head)),
+        "facts": encode(facts),
+    }
+    if (await connection.execute(_SQL["submit"], row)).rowcount == 0:
+        return False
+    key, body = outbox.run_message(run_id)
+    await outbox.send(connection, outbox.RUNS, key, body)
+    await journal.append(connection, "submitted", run_id, {"pipeline": pipeline, "sources": list(sources)})
+    return True
+
+
+async def get(connection: Connection, run_id: UUID) -> Run:
+    """Read one run; raises Rejected ``run.unknown``."""
+    row = await (await connection.execute(_SQL["get"], {"id": run_id})).fetchone()
+    if row is None:
+        raise unknown_run(run_id)
+    return Run(**row)
+
+
+async def find(
+    connection: Connection,
+    states: Sequence[str] | None = None,
+    label: str | None = None,
+    limit: int = 100,
+    after: UUID | None = None,
+) -> list[Run]:
+    """Runs in some states whose label contains a text, newest first; ``after``: last run of the page before."""
+    row = {"states": None if states is None else list(states), "label": label, "limit": limit, "after": after}
+    return [Run(**row) for row in await (await connection.execute(_SQL["find"], row)).fetchall()]
+
+
+async def stage_records(connection: Connection, run_id: UUID) -> list[StageRecord]:
+    """Finished steps of a run, in order."""
+    cursor = await connection.execute(_SQL["stage records"], {"id": run_id})
+    return [StageRecord(**row) for row in await cursor.fetchall()]
+
+
+def unknown_run(run_id: UUID) -> Rejected:
+    """The error for an id that no run has."""
+    return Rejected(
+        "run.unknown",
+        zh=f"没有编号为 {run_id} 的任务。请核对编号。",
+        en=f"There is no run {run_id}. Check the id.",
+        run=str(run_id),
+    )
