@@ -38,7 +38,12 @@ class Database:
             open=False,
             timeout=patience,
             reconnect_timeout=patience,
-            kwargs={"row_factory": dict_row, "application_name": "sealflow", "connect_timeout": max(2, int(patience))},
+            kwargs={
+                "row_factory": dict_row,
+                "application_name": "sealflow",
+                "options": "-c timezone=UTC",
+                "connect_timeout": max(2, int(patience)),
+            },
             name="records",
         )
 

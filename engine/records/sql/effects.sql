@@ -1,0 +1,22 @@
+-- name: intend
+-- The first intent stays; a result that is there already makes this a no-op and returns nothing.
+insert into effect as known (key, kind, intent, keeps, attempts)
+values (%(key)s, %(kind)s, %(intent)s, %(keeps)s, 1)
+on conflict (key) do update set attempts = known.attempts + 1 where known.result is null
+returning kind, intent, attempts
+
+-- name: find
+select kind, intent, result, attempts from effect where key = %(key)s
+
+-- name: record
+-- The first result wins; a later one returns nothing.
+with first as (
+    update effect
+       set result = %(result)s, done_at = clock_timestamp(),
+           keeps = array(select distinct unnest(keeps || %(keeps)s::text[]))
+     where key = %(key)s and result is null
+    returning key
+), written as (
+    insert into journal (event, detail) select 'effect done', %(detail)s::json from first
+)
+select key from first
