@@ -1,0 +1,129 @@
+"""Draws values into the pages of a PDF as plain content; call it only in a limited child.
+
+The result needs no form viewer: text is real text in embedded fonts, in front of what the page showed before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, Pdf
+
+from engine.errors import Rejected
+from engine.pdf import intake, normalization, pictures, values
+from engine.pdf.control import PlacedControl
+from engine.pdf.fonts import FontBook
+from engine.pdf.page_boxes import inherited
+from engine.pdf.text import LEADING, Block
+from engine.pdf.values import Fault, Picture
+
+
+def fill_document(source: Path, target: Path, controls: tuple[PlacedControl, ...], given: dict[str, Any]) -> None:
+    """Write ``source`` with the values ``given`` by control name to ``target``.
+
+    Raises one Rejected that names every fault: ``value.missing``, ``value.unknown_control``, ``value.too_long``,
+    ``text.no_glyph`` and so on, ``value.several`` when they differ.
+    """
+    drawings, rasters = _prepare(controls, given)
+    with intake.reading(source.name), intake.open_pdf(source) as pdf:
+        _draw(pdf, controls, drawings, rasters)
+        normalization.save(pdf, target)
+
+
+def _prepare(
+    controls: Sequence[PlacedControl], given: Mapping[str, Any]
+) -> tuple[dict[str, values.Drawing], dict[str, pictures.Raster]]:
+    drawings, found = values.lay_out([placed.control for placed in controls], given)
+    faults, rasters = list(found), {}
+    for name, drawing in drawings.items():
+        if isinstance(drawing, Picture):
+            try:
+                rasters[name] = pictures.read_picture(drawing.data, name)
+            except Rejected as error:
+                faults.append(Fault(error.code, name, error.text.zh, error.text.en))
+    if faults:
+        raise values.refusal(faults)
+    return drawings, rasters
+
+
+def _draw(
+    pdf: Pdf,
+    controls: Sequence[PlacedControl],
+    drawings: Mapping[str, values.Drawing],
+    rasters: Mapping[str, pictures.Raster],
+) -> None:
+    book = FontBook()
+    for drawing in drawings.values():
+        if isinstance(drawing, Block):
+            for line in drawing.lines:
+                book.add(line.glyphs)
+    fonts = book.embed(pdf)
+    operators: defaultdict[int, list[str]] = defaultdict(list)
+    images: defaultdict[int, dict[str, pikepdf.Object]] = defaultdict(dict)
+    for number, placed in enumerate(controls):
+        drawing = drawings[placed.control.name]
+        if isinstance(drawing, Block):
+            operators[placed.page].append(_show_block(placed, drawing, book))
+        elif isinstance(drawing, Picture):
+            raster = rasters[placed.control.name]
+            name = f"/SealflowPicture{number}"
+            images[placed.page][name] = pictures.write_picture(pdf, raster)
+            operators[placed.page].append(_show_picture(placed, raster, name))
+    for page, parts in sorted(operators.items()):
+        _append(pdf, pdf.pages[page - 1].obj, parts, fonts, images[page])
+
+
+def _show_block(placed: PlacedControl, block: Block, book: FontBook) -> str:
+    control = placed.control
+    centred = control.kind == "checkbox"
+    align = "center" if centred else control.align
+    top = placed.top - (control.height - block.height) / 2 if centred or len(block.lines) == 1 else placed.top
+    parts = []
+    for number, line in enumerate(block.lines):
+        if not line.glyphs:
+            continue
+        left, _, right, _ = (edge * block.size / 1000 for edge in line.ink())
+        room = control.width - (right - left)
+        x = placed.x - left + room * {"left": 0.0, "center": 0.5, "right": 1.0}[align]
+        y = top - block.ascent - number * LEADING * block.size
+        parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size)}")
+    return "BT " + "\n".join(parts) + " ET"
+
+
+def _show_picture(placed: PlacedControl, raster: pictures.Raster, name: str) -> str:
+    control = placed.control
+    scale = min(control.width / raster.width, control.height / raster.height)
+    width, height = raster.width * scale, raster.height * scale
+    x = placed.x + (control.width - width) / 2
+    y = placed.y + (control.height - height) / 2
+    return f"q {width:.3f} 0 0 {height:.3f} {x:.3f} {y:.3f} cm {name} Do Q"
+
+
+def _append(
+    pdf: Pdf,
+    page: pikepdf.Object,
+    operators: Sequence[str],
+    fonts: Mapping[str, pikepdf.Object],
+    images: Mapping[str, pikepdf.Object],
+) -> None:
+    """Put operators in front of a page's content, whatever state that content leaves behind."""
+    used = "\n".join(operators)
+    own = (("/Font", {name: font for name, font in fonts.items() if f"{name} " in used}), ("/XObject", dict(images)))
+    resources = Dictionary(dict((inherited(page, "/Resources") or Dictionary()).items()))
+    for category, objects in own:
+        if objects:
+            resources[category] = Dictionary({**dict(resources.get(category, Dictionary()).items()), **objects})
+    page[Name.Resources] = resources
+    content = page.get(Name.Contents)
+    streams = list(content) if isinstance(content, Array) else [content]
+    page[Name.Contents] = Array(
+        [
+            pdf.make_stream(b"q\n"),
+            *(stream for stream in streams if isinstance(stream, pikepdf.Stream)),
+            pdf.make_stream(f"\nQ\nq 0 g 0 Tr 0 Tc 0 Tw 100 Tz 0 Ts\n{used}\nQ\n".encode("ascii")),
+        ]
+    )

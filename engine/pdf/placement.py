@@ -1,0 +1,171 @@
+"""Puts controls in their places on one document and creates its signature fields; needs upright A4 pages.
+
+Fields for all signatures exist before the first is made: adding one later would look like tampering (ISO 32000-2 12.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, Pdf, String
+
+from engine.errors import Rejected
+from engine.pdf import anchors, intake, normalization
+from engine.pdf.control import Anchor, Control, PlacedControl
+from engine.pdf.page_boxes import A4, Box, rotation, visible_box
+
+_PRINT_AND_LOCKED = 4 | 128
+"""Annotation flags: on paper too, and nobody moves it (ISO 32000-2 12.5.3)."""
+_SLACK = 1.0
+"""Points by which a page may differ from A4 and a box may leave it: producers round."""
+
+
+def place_controls(source: Path, target: Path, controls: tuple[Control, ...]) -> tuple[PlacedControl, ...]:
+    """Write ``source`` with an empty signature field per signature control to ``target``; say where controls lie.
+
+    Raises Rejected ``control.anchor_not_found``, ``control.anchor_ambiguous``, ``control.no_such_page``,
+    ``control.outside_page``, ``control.overlap``, ``control.name_taken`` or ``document.not_normalized``.
+    """
+    with intake.reading(source.name), intake.open_pdf(source) as pdf:
+        for number, page in enumerate(pdf.pages, 1):
+            _require_upright_a4(page.obj, number)
+        placed = _place(source, controls, len(pdf.pages))
+        _check_boxes(placed)
+        _add_fields(pdf, [item for item in placed if item.control.kind == "signature"])
+        normalization.save(pdf, target)
+    return placed
+
+
+def _place(source: Path, controls: Sequence[Control], pages: int) -> tuple[PlacedControl, ...]:
+    numbers = {control.name: _page_number(control, pages) for control in controls}
+    searched = {numbers[control.name] for control in controls if control.anchor is not None}
+    wanted = None if None in searched else sorted(number for number in searched if number is not None)
+    texts = anchors.read_pages(source, wanted) if searched else []
+    placed = []
+    for control in controls:
+        number = numbers[control.name]
+        if control.anchor is None:  # then page, x and y are given: see check_controls
+            place = PlacedControl(control=control, page=number or 1, x=control.x or 0.0, y=control.y or 0.0)
+        else:
+            allowed = [text for text in texts if number in (None, text.number)]
+            match = anchors.find(control.anchor, control.name, allowed)
+            x, y = _beside(control, control.anchor, match.box)
+            place = PlacedControl(control=control, page=match.page, x=round(x, 3), y=round(y, 3))
+        placed.append(place)
+    return tuple(placed)
+
+
+def _page_number(control: Control, pages: int) -> int | None:
+    number = control.page
+    if number is None:
+        return None
+    if not 1 <= abs(number) <= pages:
+        raise Rejected(
+            "control.no_such_page",
+            zh=f"控件“{control.name}”在第 {number} 页，但文件只有 {pages} 页。请改正页码。",
+            en=f"The control {control.name!r} is on page {number}, but the document has {pages}. Correct the page.",
+            control=control.name,
+            page=number,
+            pages=pages,
+        )
+    return number if number > 0 else pages + 1 + number
+
+
+def _beside(control: Control, anchor: Anchor, box: Box) -> tuple[float, float]:
+    """Lower left corner of a control beside its anchor."""
+    middle_x, middle_y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    x, y = {
+        "right": (box.right, middle_y - control.height / 2),
+        "below": (box.left, box.bottom - control.height),
+        "over": (middle_x - control.width / 2, middle_y - control.height / 2),
+    }[anchor.side]
+    return x + anchor.dx, y + anchor.dy
+
+
+def _check_boxes(placed: Sequence[PlacedControl]) -> None:
+    for item in placed:
+        inside = min(item.x, item.y) >= -_SLACK and item.right <= A4.right + _SLACK and item.top <= A4.top + _SLACK
+        if not inside:
+            raise Rejected(
+                "control.outside_page",
+                zh=f"控件“{item.control.name}”超出第 {item.page} 页的边界。请移动或缩小控件。",
+                en=f"The control {item.control.name!r} reaches beyond page {item.page}. Move it or make it smaller.",
+                control=item.control.name,
+                page=item.page,
+            )
+    for one, other in combinations([item for item in placed if item.control.kind == "signature"], 2):
+        if one.page == other.page and _overlap(one, other):
+            raise Rejected(
+                "control.overlap",
+                zh=f"签名控件“{one.control.name}”和“{other.control.name}”在第 {one.page} 页重叠。请移开其中一个。",
+                en=f"The signature controls {one.control.name!r} and {other.control.name!r} overlap on page "
+                f"{one.page}. Move one of them.",
+                control=one.control.name,
+                other=other.control.name,
+                page=one.page,
+            )
+
+
+def _overlap(one: PlacedControl, other: PlacedControl) -> bool:
+    return one.x < other.right and other.x < one.right and one.y < other.top and other.y < one.top
+
+
+def _require_upright_a4(page: pikepdf.Object, number: int) -> None:
+    box = visible_box(page)
+    edges = zip((box.left, box.bottom, box.right, box.top), (A4.left, A4.bottom, A4.right, A4.top), strict=True)
+    if rotation(page) or any(abs(is_ - should) > _SLACK for is_, should in edges):
+        raise Rejected(
+            "document.not_normalized",
+            zh=f"第 {number} 页不是正放的 A4 页面，无法放置控件。请在流程中先加入 normalize 阶段。",
+            en=f"Page {number} is not an upright A4 page, so controls have no place on it. "
+            "Put the stage normalize before this one.",
+            page=number,
+        )
+
+
+def _add_fields(pdf: Pdf, placed: Sequence[PlacedControl]) -> None:
+    """Empty signature fields, each merged with its widget (ISO 32000-2 12.7.5.5)."""
+    if not placed:
+        return
+    form = pdf.Root.get("/AcroForm", Dictionary())
+    # Readers that honour it would draw every field anew and so change what was signed.
+    if "/NeedAppearances" in form:
+        del form["/NeedAppearances"]
+    fields = list(form.get("/Fields", Array()))
+    taken = {str(field.get("/T", "")) for field in fields}
+    for item in placed:
+        if item.control.name in taken:
+            raise Rejected(
+                "control.name_taken",
+                zh=f"文件中已有名为“{item.control.name}”的域。请为签名控件改名，或先用 normalize 阶段规范化文件。",
+                en=f"The document already has a field named {item.control.name!r}. Rename the signature control, "
+                "or put the stage normalize first.",
+                control=item.control.name,
+            )
+        page = pdf.pages[item.page - 1].obj
+        field = pdf.make_indirect(_field(pdf, item, page))
+        fields.append(field)
+        page[Name.Annots] = Array([*page.get("/Annots", Array()), field])
+    form[Name.Fields] = Array(fields)
+    form[Name.SigFlags] = 1  # signatures exist; 2, "append only", joins with the first of them
+    pdf.Root[Name.AcroForm] = form if form.is_indirect else pdf.make_indirect(form)
+
+
+def _field(pdf: Pdf, item: PlacedControl, page: pikepdf.Object) -> Dictionary:
+    control = item.control
+    area = Array([0, 0, control.width, control.height])
+    blank = pdf.make_stream(b"", Type=Name.XObject, Subtype=Name.Form, BBox=area, Resources=Dictionary())
+    return Dictionary(
+        Type=Name.Annot,
+        Subtype=Name.Widget,
+        FT=Name.Sig,
+        T=String(control.name),
+        TU=String(f"{control.party} {control.name}".strip()),
+        F=_PRINT_AND_LOCKED,
+        Rect=Array([round(edge, 3) for edge in (item.x, item.y, item.right, item.top)]),
+        P=page,
+        AP=Dictionary(N=blank),  # ISO 19005-2 6.3.3: an empty field has an appearance too
+    )
