@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from asn1crypto import cms, tsp
+from asn1crypto import cms, core, tsp
 from asn1crypto.x509 import Certificate
 from pyhanko.sign.general import extract_certificate_info, extract_signer_info
+from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import get_signing_cert_attr, validate_sig_integrity
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
@@ -35,6 +36,15 @@ class UntrustedReply(Exception):
 
 class RefusedRequest(Exception):
     """The authority said no, honestly: a PKIStatus other than granted."""
+
+
+class _Response(core.Sequence):  # type: ignore[misc]  # asn1crypto publishes no types
+    """TimeStampResp as RFC 3161 §2.4.2 has it; the library's own class chokes on a refusal, which carries no token."""
+
+    _fields = [  # noqa: RUF012  # the library's way to describe a structure
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ class TokenCheck:
         self._anchors = list(anchors)
         self._clock_bound = clock_bound
         self._trusted: dict[bytes, datetime] = {}
-        """SHA-256 of an authority's certificate -> when the first certificate of its path ends."""
+        """SHA-256 of the signer's and all sent certificates -> when the first certificate of the path ends."""
 
     async def accept(self, reply: bytes, question: Question, asked_at: datetime) -> bytes:
         """Return the DER TimeStampToken of a reply that just came in.
@@ -86,7 +96,7 @@ class TokenCheck:
             raise UntrustedReply("malformed", f"{type(error).__name__}: {error}") from error
 
     async def _check_path(self, signer: Certificate, token: cms.ContentInfo, now: datetime) -> None:
-        fingerprint = hashlib.sha256(signer.dump()).digest()
+        fingerprint = hashlib.sha256(signer.dump() + token["content"]["certificates"].dump()).digest()
         trusted_until = self._trusted.get(fingerprint)
         if trusted_until is not None and now <= trusted_until:
             return
@@ -118,7 +128,7 @@ def _check_usage(signer: Certificate) -> None:
 
 def _check_reply(reply: bytes, question: Question) -> tuple[cms.ContentInfo, Certificate]:
     """Everything but time and path; returns the token and the certificate whose key signed it."""
-    response = tsp.TimeStampResp.load(reply, strict=True)
+    response = _Response.load(reply, strict=True)
     status = response["status"]["status"].native
     if status not in ("granted", "granted_with_mods"):
         failure = response["status"]["fail_info"].native
@@ -149,8 +159,11 @@ def _check_signature(signed: cms.SignedData, content: bytes) -> Certificate:
     if get_signing_cert_attr(signer_info["signed_attrs"]) is None:  # its value is compared just below
         raise UntrustedReply("signature", "the token does not name its signer's certificate (RFC 3161 §2.4.2)")
     digest = hashlib.new(algorithm, content).digest()
-    intact, valid = validate_sig_integrity(signer_info, signer, "tst_info", digest)
-    if not (intact and valid):
+    try:
+        held = all(validate_sig_integrity(signer_info, signer, "tst_info", digest))
+    except SignatureValidationError as error:
+        raise UntrustedReply("signature", error.failure_message) from error
+    if not held:
         raise UntrustedReply("signature", "the token's signature does not hold")
     return signer
 

@@ -132,5 +132,4 @@ def _encode_time(moment: datetime) -> bytes:
 
 
 def _reject(failure: str) -> bytes:
-    refusal: bytes = tsp.TimeStampResp({"status": {"status": "rejection", "fail_info": {failure}}}).dump()
-    return refusal
+    return _tlv(0x30, tsp.PKIStatusInfo({"status": "rejection", "fail_info": {failure}}).dump())
