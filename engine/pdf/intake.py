@@ -46,19 +46,12 @@ def reading(file: str) -> Iterator[None]:
 
 
 def open_pdf(path: Path, page_limit: int = PAGE_LIMIT) -> pikepdf.Pdf:
-    """Open ``path`` for reading within ``reading``; raises Rejected ``document.too_many_pages`` or ``.no_pages`` too."""
+    """Open ``path`` within ``reading``; raises Rejected ``document.too_many_pages`` or ``document.no_pages`` too."""
     limit_decoder()
     pdf = pikepdf.open(path, conversion_mode="explicit")
     pages = len(pdf.pages)
     if pages > page_limit:
-        raise Rejected(
-            "document.too_many_pages",
-            zh=f"文件 {path.name} 有 {pages} 页，超过上限 {page_limit} 页。请拆分后再上传。",
-            en=f"{path.name} has {pages} pages, more than the limit of {page_limit}. Split it and upload the parts.",
-            file=path.name,
-            pages=pages,
-            limit=page_limit,
-        )
+        raise too_many_pages(path.name, pages, page_limit)
     if pages == 0:
         raise Rejected(
             "document.no_pages",
@@ -82,6 +75,7 @@ def limit_decoder() -> None:
 
 
 def damaged(file: str, reason: str) -> Rejected:
+    """Rejected ``document.damaged``; ``reason`` is the reader's own word for it."""
     return Rejected(
         "document.damaged",
         zh=f"文件 {file} 已损坏，无法完整读取。请用原软件重新导出或重新扫描后再上传。",
@@ -92,9 +86,22 @@ def damaged(file: str, reason: str) -> Rejected:
 
 
 def too_large(file: str) -> Rejected:
+    """Rejected ``document.too_large``."""
     return Rejected(
         "document.too_large",
         zh=f"文件 {file} 展开后超过大小上限。请压缩其中的图片或拆分后再上传。",
         en=f"{file} grows beyond the size limit when unpacked. Shrink its images or split it and upload it again.",
         file=file,
+    )
+
+
+def too_many_pages(file: str, pages: int, limit: int) -> Rejected:
+    """Rejected ``document.too_many_pages``."""
+    return Rejected(
+        "document.too_many_pages",
+        zh=f"文件 {file} 有 {pages} 页，超过上限 {limit} 页。请拆分后再上传。",
+        en=f"{file} has {pages} pages, more than the limit of {limit}. Split it and upload the parts.",
+        file=file,
+        pages=pages,
+        limit=limit,
     )

@@ -65,7 +65,7 @@ def _place(pdf: Pdf, page: pikepdf.Object) -> None:
 
 def _declare_colours(pdf: Pdf) -> None:
     """Say that device colours mean sRGB, so that an archive copy looks the same (ISO 19005-2 6.2.3)."""
-    profile = pdf.make_stream(resources.files("pikepdf.pdfa").joinpath("data/sRGB.icc").read_bytes())
+    profile = pdf.make_stream(resources.files("pikepdf").joinpath("pdfa/data/sRGB.icc").read_bytes())
     profile[Name.N] = 3
     intent = Dictionary(
         Type=Name.OutputIntent, S=Name.GTS_PDFA1, OutputConditionIdentifier="sRGB", DestOutputProfile=profile

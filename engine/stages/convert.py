@@ -1,0 +1,48 @@
+"""Stage ``convert``: every file becomes a PDF of its own; a PDF passes through untouched, signatures and all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import platformdirs
+
+from engine.pdf import conversion, intake
+from engine.pdf.conversion import WordConverter
+from engine.pipeline.stage import Done, Effect, Work
+from engine.sandbox import Limits, Sandbox
+
+_LIMITS = Limits(memory_mb=1536, cpu_seconds=110, wall_seconds=120.0)
+_OFFICE_LIMITS = Limits(memory_mb=6144, cpu_seconds=110, wall_seconds=120.0)
+"""LibreOffice reserves far more address space than it uses."""
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert (格式转换) Word files, pictures and PDFs, one to one and in order.
+
+    ``word``: ``auto`` (dxpdf for .docx, LibreOffice for .doc), ``dxpdf`` or ``libreoffice``. ``page_limit``: pages one
+    file may give.
+    """
+
+    name: ClassVar[str] = "convert"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.REWRITES
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    sandbox: Sandbox
+    word: WordConverter = "auto"
+    page_limit: int = intake.PAGE_LIMIT
+
+    async def run(self, work: Work) -> Done:
+        cache = platformdirs.user_cache_path("sealflow") / "fontconfig"
+        cache.mkdir(parents=True, exist_ok=True)
+        sandbox = self.sandbox.within(_OFFICE_LIMITS if self.word == "libreoffice" else _LIMITS)
+        targets, kinds = [], []
+        for number, source in enumerate(work.sources, start=1):
+            target = work.workspace / f"{number}.pdf"
+            kind = await sandbox.call(conversion.to_pdf, source, target, self.word, cache, self.page_limit)
+            targets.append(target)
+            kinds.append(kind.value)
+            work.progress(number, len(work.sources))
+        return Done(outputs=tuple(targets), facts={"kinds": kinds})
