@@ -112,7 +112,11 @@ class TokenCheck:
             path = await CertificateValidator(signer, validation_context=context).async_validate_path()
         except (PathError, ValidationError) as error:
             raise UntrustedReply("chain", str(error)) from error
-        self._trusted[fingerprint] = min(link.not_valid_after for link in path.iter_certs(include_root=False))
+        # the signer's own end counts too: when it is an anchor itself, the path is empty and nobody looked
+        ends: datetime = min(link.not_valid_after for link in (signer, *path.iter_certs(include_root=False)))
+        if now > ends:
+            raise UntrustedReply("chain", f"its certificate ended {ends.isoformat()}")
+        self._trusted[fingerprint] = ends
 
 
 def _check_usage(signer: Certificate) -> None:
