@@ -1,1 +1,201 @@
-"""Wires settings, plugins, records and stages into a running engine."""
+"""Wires settings, plugins, records and stages into a running engine; the only place that knows all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from engine.errors import Conflict, Misuse
+from engine.pipeline.alone import ScratchStorage, run_alone
+from engine.pipeline.definition import find_definition, load_definition
+from engine.pipeline.delivery import deliver
+from engine.pipeline.pins import Pins
+from engine.pipeline.resolution import Catalogue, build_stage
+from engine.pipeline.runner import Observer, Pace, Runner, Silent
+from engine.pipeline.stage import Facts
+from engine.records import attention, runs
+from engine.records.cluster.supervisor import Cluster
+from engine.records.database import Database, migrate
+from engine.records.effects import MemoryLedger, PostgresLedger
+from engine.records.runs import Run
+from engine.sandbox import Sandbox
+from engine.settings import Settings
+from engine.trust.anchors import load_anchors
+from engine.trust.demo import ensure_demo
+from engine.trust.keys import Keyring, Pkcs12Keyring
+from engine.trust.revocation import RevocationSource
+from engine.trust.signing import Stamper
+from engine.trust.timestamps import TimestampClient
+from engine.vendors import hooks
+from engine.vendors.protocols import Storage
+from engine.vendors.registry import Registry, load_registry
+
+PRELOADED = ("engine.pdf.filling", "engine.pdf.normalization", "engine.trust.preparation", "engine.trust.archiving")
+"""Modules the limited children share; importing them once saves each child half a second."""
+BUILTIN_PIPELINES = tuple(
+    folder
+    for folder in (Path(__file__).parent.parent / "pipelines", Path(__file__).parent / "_pipelines")
+    if folder.is_dir()
+)
+SERVICES: tuple[type, ...] = (Sandbox, Keyring, TimestampClient, Stamper, RevocationSource)
+"""Types a stage may name to receive the engine's own instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What stages need, without records."""
+
+    settings: Settings
+    registry: Registry
+    sandbox: Sandbox
+    anchors: Path | None
+    catalogue: Catalogue
+
+    async def run_stage(
+        self, name: str, options: Mapping[str, object], files: tuple[Path, ...], facts: Facts, out: Path
+    ) -> tuple[tuple[Path, ...], Facts]:
+        """Run one stage alone on files and write its result to ``out``; paths in options are files at hand."""
+        kind = self.catalogue.stages.get(name)
+        if kind is None:
+            known = ", ".join(sorted(self.catalogue.stages))
+            raise Misuse(
+                "stage.unknown",
+                zh=f"没有名为“{name}”的阶段。可用：{known}。",
+                en=f"There is no stage '{name}'. Known: {known}.",
+                stage=name,
+            )
+        at_hand = {value: Path(value).resolve() for value in options.values() if isinstance(value, str)}
+        stage = build_stage(kind, options, self.catalogue, at_hand, place=name)
+        with tempfile.TemporaryDirectory(prefix="sealflow-store-") as folder:
+            storage = ScratchStorage(Path(folder))
+            return await run_alone(stage, files, facts, out, ledger=MemoryLedger(), storage=storage)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A whole installation: tools, records and the runner."""
+
+    tools: Tools
+    database: Database
+    storage: Storage
+    pins: Pins
+    runner: Runner
+
+    async def pin(self, pipeline: str) -> str:
+        """Find a pipeline by name or file, check it, pin it, and give its digest."""
+        folders = (*self.tools.settings.pipelines, *BUILTIN_PIPELINES)
+        return await self.pins.pin(load_definition(find_definition(pipeline, folders)))
+
+    async def get(self, run_id: UUID) -> Run:
+        async with self.database.transaction() as connection:
+            return await runs.get(connection, run_id)
+
+    async def carry_out(self, run_id: UUID) -> Run:
+        """Advance a run here until it is final, waits, is parked or was postponed; another process may help."""
+        while True:
+            await self.runner.advance(run_id)
+            run = await self.get(run_id)
+            if run.state != "running":
+                return run
+            await asyncio.sleep(0.2)  # somebody else is at it; their claim ends or runs out
+
+    async def again(self, run_id: UUID) -> Run:
+        """As ``carry_out``; a run that was parked or postponed earlier is tried anew at once."""
+        run = await self.get(run_id)
+        if run.state == "parked" or (run.state == "ready" and run.error is not None):
+            async with self.database.transaction() as connection:
+                await attention.retry(connection, run_id)
+        return await self.carry_out(run_id)
+
+    async def export(self, run: Run, target: Path) -> None:
+        """Write the file of a finished run; raises Conflict ``run.unfinished``."""
+        if run.state != "done":
+            raise Conflict(
+                "run.unfinished",
+                zh=f"任务 {run.id} 尚未完成（{run.state}），没有可交付的文件。",
+                en=f"The run {run.id} is not finished ({run.state}); there is no file to deliver yet.",
+                run=str(run.id),
+                state=run.state,
+            )
+        with tempfile.TemporaryDirectory(prefix="sealflow-out-") as folder:
+            files = [await self.storage.get(digest, Path(folder)) for digest in run.head]
+            deliver(files, target)
+
+
+@asynccontextmanager
+async def open_records(settings: Settings) -> AsyncIterator[Database]:
+    """The records: the server of ``database_url``, else the embedded one; migrated."""
+    async with AsyncExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            cluster = await stack.enter_async_context(Cluster(settings.home / "postgres"))
+            url = cluster.url
+        await migrate(url)
+        database = Database(url)
+        await database.open()
+        stack.push_async_callback(database.close)
+        yield database
+
+
+def make_catalogue(registry: Registry, services: Mapping[type, object]) -> Catalogue:
+    """What pipeline files may name: the stages of all plugins, the providers of all capabilities."""
+    return Catalogue(
+        stages=registry.stages(),
+        services=services,
+        protocols=frozenset(hooks.PROTOCOLS.values()),
+        providers=registry.provider,
+    )
+
+
+@asynccontextmanager
+async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
+    """Sandbox, plugins and trust; the demo PKI where settings name no keys of their own."""
+    async with AsyncExitStack() as stack:
+        registry = load_registry(settings)
+        stack.push_async_callback(registry.close)
+        sandbox = Sandbox(PRELOADED)
+        stack.push_async_callback(sandbox.close)
+        services, anchors = await _open_trust(settings, stack)
+        catalogue = make_catalogue(registry, {Sandbox: sandbox, **services})
+        yield Tools(settings, registry, sandbox, anchors, catalogue)
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, observer: Observer | None = None) -> AsyncIterator[Engine]:
+    """Everything; records are opened first because without them nothing may begin."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_records(settings))
+        tools = await stack.enter_async_context(open_tools(settings))
+        storage = tools.registry.provider(Storage, settings.storage)
+        pins = Pins(database, storage, tools.catalogue)
+        work = settings.work
+        pace = Pace(work.lease, work.attempts, work.backoff, work.backoff_limit)
+        runner = Runner(database, storage, PostgresLedger(database), pins, pace, observer or Silent())
+        yield Engine(tools, database, storage, pins, runner)
+
+
+async def _open_trust(settings: Settings, stack: AsyncExitStack) -> tuple[dict[type, object], Path | None]:
+    trust = settings.trust
+    keys, anchors, authorities = trust.keys, trust.anchors, trust.timestamp_authorities
+    if keys is None or anchors is None or not authorities:
+        demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
+        await stack.enter_async_context(demo.serve())
+        keys = keys or demo.keyring_directory
+        anchors = anchors or demo.anchors_directory
+        authorities = authorities or (demo.authority,)
+    client = TimestampClient(authorities, load_anchors(anchors), proxy=trust.proxy)
+    stack.push_async_callback(client.close)
+    revocation = RevocationSource(load_anchors(anchors), proxy=trust.proxy)
+    stack.push_async_callback(revocation.close)
+    services: dict[type, object] = {
+        Keyring: Pkcs12Keyring(keys),
+        TimestampClient: client,
+        Stamper: client,
+        RevocationSource: revocation,
+    }
+    return services, anchors

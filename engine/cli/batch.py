@@ -23,6 +23,7 @@ from engine.cli.run import exit_status, failure
 from engine.errors import Misuse
 from engine.language import Text
 from engine.pipeline.definition import canonical_json
+from engine.pipeline.runner import initial_facts
 from engine.records.runs import Run
 from engine.settings import load_settings
 
@@ -122,10 +123,10 @@ async def _batch(pipeline: str, work: list[Row], out: Path, jobs: int, as_json: 
 
 async def _one(engine: Engine, pipeline: str, row: Row, out: Path, free: asyncio.Semaphore) -> Run:
     async with free:
-        facts = assembly.initial_facts(row.values)
+        facts = initial_facts(row.values)
         run_id = row.identity(pipeline)
         await engine.runner.submit(pipeline, [(row.source.name, row.source)], facts, row.name, run_id)
-        run = await engine.carry_out(run_id)
+        run = await engine.again(run_id)
         if run.state == "done":
             await engine.export(run, out / f"{row.name}.pdf")
         return run

@@ -94,7 +94,7 @@ class Bars:
         if str(run.id) in self._tasks and total:
             self._progress.update(self._tasks[str(run.id)], completed=run.cursor + done / total)
 
-    def stage_finished(self, run: Run, ordinal: int, total: int, stage: str) -> None:
+    def stage_finished(self, run: Run, ordinal: int, total: int, stage: str) -> None:  # noqa: ARG002  # the bar shows it
         self._progress.update(self._task(run, total), completed=ordinal + 1)
 
     def _task(self, run: Run, total: int) -> TaskID:

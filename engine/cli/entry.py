@@ -55,7 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         return sealflow.main(args=arguments, standalone_mode=False) or 0
     except click.UsageError as error:
         hint = Text(zh="用 --help 查看用法。", en="See --help.")
-        console.report(Misuse("usage", zh=f"{error.format_message()} {hint.zh}", en=f"{error.format_message()} {hint.en}"))
+        console.report(
+            Misuse("usage", zh=f"{error.format_message()} {hint.zh}", en=f"{error.format_message()} {hint.en}")
+        )
         return USAGE
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -68,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         traceback.print_exc()
         text = Text(
             zh="程序出现内部错误。原文件与已完成的步骤均未受影响，请将以上信息交给维护人员。",
-            en="An internal error happened. Your files and finished steps are unharmed; give the lines above to support.",
+            en="An internal error happened. Files and finished steps are unharmed; give the lines above to support.",
         )
         console.errors.print(str(text), style="red")
         return BUG

@@ -26,9 +26,8 @@ def verify(as_json: bool) -> int:
     if as_json:
         console.print_json(dataclasses.asdict(report))
     elif report.unbroken:
-        console.output.print(
-            str(Text(zh=f"哈希链完整，共 {report.entries} 条。", en=f"The chain is unbroken: {report.entries} entries."))
-        )
+        words = Text(zh=f"哈希链完整，共 {report.entries} 条。", en=f"The chain is unbroken: {report.entries} entries.")
+        console.output.print(str(words))
     else:
         console.errors.print(str(report.problem), style="red")
     return 0 if report.unbroken else 65

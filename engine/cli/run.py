@@ -13,6 +13,7 @@ from engine.assembly import Engine
 from engine.cli import console
 from engine.errors import SealflowError, from_dict
 from engine.language import Text
+from engine.pipeline.runner import initial_facts
 from engine.records.runs import Run
 from engine.settings import load_settings
 
@@ -46,7 +47,7 @@ async def _run(
         async with assembly.open_engine(load_settings(), observer=bars) as engine:
             digest = await engine.pin(pipeline)
             named = [(file.name, file) for file in files]
-            run_id = await engine.runner.submit(digest, named, assembly.initial_facts(values), label)
+            run_id = await engine.runner.submit(digest, named, initial_facts(values), label)
             return await carry_out(engine, run_id, out, as_json=as_json)
 
 

@@ -33,11 +33,14 @@ async def _one(run_id: UUID, as_json: bool) -> int:
         run = await runs.get(connection, run_id)
         records = await runs.stage_records(connection, run_id)
     if as_json:
-        console.print_json({**console.run_summary(run), "stages": [assembly.stage_summary(one) for one in records]})
+        console.print_json({**console.run_summary(run), "stages": [_stage_summary(one) for one in records]})
         return 0
     console.output.print(f"[bold]{run.label}[/bold]  {run.id}  {run.state}", soft_wrap=True)
     columns = (Text("阶段", "Stage"), Text("完成时间", "Finished"), Text("结果摘要", "Output"))
-    rows = [(one.stage, console.local_time(one.finished_at), one.outputs[0][:16] if one.outputs else "") for one in records]
+    rows = [
+        (one.stage, console.local_time(one.finished_at or one.started_at), one.outputs[0][:16] if one.outputs else "")
+        for one in records
+    ]
     console.print_table(columns, rows)
     if error := failure(run):
         console.report(error)
@@ -53,6 +56,19 @@ async def _latest(state: str | None, limit: int, as_json: bool) -> int:
     columns = (Text("编号", "Run"), Text("状态", "State"), Text("名称", "Label"), Text("更新时间", "Updated"))
     console.print_table(columns, [(str(r.id), r.state, r.label, console.local_time(r.updated_at)) for r in found])
     return 0
+
+
+def _stage_summary(record: runs.StageRecord) -> dict[str, object]:
+    return {
+        "ordinal": record.ordinal,
+        "stage": record.stage,
+        "version": record.version,
+        "inputs": record.inputs,
+        "outputs": record.outputs,
+        "reused": record.reused,
+        "started_at": record.started_at.isoformat(),
+        "finished_at": record.finished_at.isoformat() if record.finished_at else None,
+    }
 
 
 @click.command(
@@ -72,9 +88,7 @@ def resume(run_id: UUID, event: str | None, payload: Path | None, out: Path | No
     return asyncio.run(_resume(run_id, event, console.read_json(payload), out, as_json))
 
 
-async def _resume(
-    run_id: UUID, event: str | None, payload: dict[str, object], out: Path | None, as_json: bool
-) -> int:
+async def _resume(run_id: UUID, event: str | None, payload: dict[str, object], out: Path | None, as_json: bool) -> int:
     with console.bars(visible=not as_json) as bars:
         async with assembly.open_engine(load_settings(), observer=bars) as engine:
             async with engine.database.transaction() as connection:

@@ -13,6 +13,7 @@ from engine import assembly
 from engine.cli import console
 from engine.errors import Misuse
 from engine.language import Text
+from engine.pipeline.runner import initial_facts
 from engine.settings import load_settings
 
 
@@ -44,7 +45,7 @@ def stage(
     facts: Path | None,
     as_json: bool,
 ) -> int:
-    known = {**console.read_json(facts), **assembly.initial_facts(console.read_json(values))}
+    known = {**console.read_json(facts), **initial_facts(console.read_json(values))}
     return asyncio.run(_stage(name, files, out, parse_options(settings), known, as_json))
 
 

@@ -12,7 +12,7 @@ from engine.cli import console
 from engine.language import Text
 from engine.settings import load_settings
 from engine.trust.report import render_html
-from engine.trust.validation import Report
+from engine.trust.verdict import Integrity, Report, SignatureVerdict
 
 
 @click.command(
@@ -48,8 +48,46 @@ async def _verify(file: Path, anchors: Path | None, html: Path | None, as_json: 
         console.print_json(report.to_dict())
     else:
         _tell(report)
-    return 0 if report.integrity in ("valid", "extended") else 65
+    return 0 if report.integrity in (Integrity.VALID, Integrity.EXTENDED) else 65
+
+
+_INTEGRITY = {
+    Integrity.VALID: Text("完整：签名后未被改动", "Intact: unchanged since it was signed"),
+    Integrity.EXTENDED: Text("完整：签名后仅有允许的追加", "Intact: only lawful additions since it was signed"),
+    Integrity.MODIFIED: Text("签名后被改动", "Changed after signing"),
+    Integrity.BROKEN: Text("签名无效", "A signature is broken"),
+    Integrity.INDETERMINATE: Text("无法判断", "Cannot be judged"),
+    Integrity.UNSIGNED: Text("没有签名", "Not signed"),
+}
+_TRUST = {
+    "trusted": Text("签名人可信", "signer trusted"),
+    "untrusted": Text("签名人不在信任范围内", "signer not among the trusted"),
+    "revoked": Text("证书已吊销", "certificate revoked"),
+    "expired": Text("证书已过期", "certificate expired"),
+    "unchecked": Text("未核对信任", "trust not checked"),
+}
 
 
 def _tell(report: Report) -> None:
-    raise NotImplementedError(report)
+    good = report.integrity in (Integrity.VALID, Integrity.EXTENDED)
+    level = f" · {report.level}" if report.level else ""
+    console.output.print(
+        f"[{'green' if good else 'red'}]{_INTEGRITY[report.integrity]}[/] · {_TRUST[report.trust]}{level}"
+    )
+    for finding in report.findings:
+        console.output.print(f"  {finding.text}", markup=False)
+    for signature in report.signatures:
+        _tell_signature(signature)
+
+
+def _tell_signature(signature: SignatureVerdict) -> None:
+    kind = Text("时间戳", "Timestamp") if signature.kind == "timestamp" else Text("签名", "Signature")
+    console.output.print(f"\n{kind} {', '.join(signature.fields)}: {_INTEGRITY[signature.integrity]}", markup=False)
+    lines = [signature.signer or "", str(_TRUST[signature.trust])]
+    if signature.proven_at is not None:
+        lines.append(f"{Text('可信时间', 'Proven time')} {console.local_time(signature.proven_at)}")
+    if signature.level:
+        lines.append(signature.level)
+    lines += [str(finding.text) for finding in (*signature.findings, *signature.later_changes)]
+    for line in filter(None, lines):
+        console.output.print(f"  {line}", markup=False)

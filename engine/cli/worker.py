@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 
+from engine import assembly
 from engine.language import Text
-from engine.tasks.worker import run_worker
+from engine.settings import Settings, load_settings
+from engine.tasks.worker import supervise
 
 
 @click.command(
@@ -19,4 +23,14 @@ from engine.tasks.worker import run_worker
 @click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64))
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
 def worker(processes: int, threads: int) -> int:
-    return run_worker("engine.cli.worker_process", processes=processes, threads=threads)
+    return asyncio.run(_work(load_settings(), processes, threads))
+
+
+async def _work(settings: Settings, processes: int, threads: int) -> int:
+    async with assembly.open_records(settings):  # migrated and, if it is the embedded one, held up for all of them
+        return await supervise(
+            "engine.cli.worker_process:compose",
+            processes=processes,
+            threads=threads,
+            relay=settings.work.broker is not None,
+        )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 from engine.errors import Conflict
+from engine.pipeline.delivery import deliver
 from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
 from engine.pipeline.step import refuse_changed_bytes
 from engine.vendors.protocols import Storage
@@ -22,7 +25,6 @@ async def run_alone(
     *,
     ledger: Ledger,
     storage: Storage,
-    progress: Callable[[int, int], None],
 ) -> tuple[tuple[Path, ...], Facts]:
     """Run ``stage`` and write its file to ``target`` (several files: ``target`` is a folder); give files and facts.
 
@@ -30,7 +32,7 @@ async def run_alone(
     """
     with tempfile.TemporaryDirectory(prefix="sealflow-") as folder:
         read = {name: facts[name] for name in stage.reads if name in facts}
-        work = Work(sources, read, Path(folder), f"alone/{uuid.uuid4()}", ledger, storage, progress)
+        work = Work(sources, read, Path(folder), f"alone/{uuid.uuid4()}", ledger, storage)
         result = await stage.run(work)
         if isinstance(result, Paused):
             raise Conflict(
@@ -43,17 +45,27 @@ async def run_alone(
         outputs = sources if result.outputs is None else result.outputs
         if stage.effect is not Effect.REWRITES:
             refuse_changed_bytes(stage.name, sources, outputs)
-        return _deliver(outputs, target), result.facts
+        return deliver(outputs, target), result.facts
 
 
-def _deliver(outputs: tuple[Path, ...], target: Path) -> tuple[Path, ...]:
-    if len(outputs) == 1:
-        places: tuple[Path, ...] = (target,)
-    else:
-        target.mkdir(parents=True, exist_ok=True)
-        places = tuple(target / f"{number:03}.pdf" for number in range(1, len(outputs) + 1))
-    for output, place in zip(outputs, places, strict=True):
-        part = place.with_name(f".{place.name}.part")  # a half-written file never carries the final name
-        shutil.copyfile(output, part)
-        part.replace(place)
-    return places
+class ScratchStorage:
+    """Content store in a folder that is thrown away: no durability, no sharing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def put(self, source: Path) -> str:
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        shutil.copyfile(source, self._folder / digest)
+        return digest
+
+    async def get(self, digest: str, workspace: Path) -> Path:  # noqa: ARG002  # a local file needs no copy
+        return self._folder / digest
+
+    async def digests(self, stored_before: datetime) -> AsyncIterator[str]:  # noqa: ARG002  # nothing outlives the call
+        for file in self._folder.iterdir():
+            yield file.name
+
+    async def delete(self, digest: str) -> None:
+        (self._folder / digest).unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""Hands results to the caller's disk: a half-written file never carries the final name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.errors import Unavailable
+
+
+def deliver(files: Sequence[Path], target: Path) -> tuple[Path, ...]:
+    """Copy one file to ``target``, or several into the folder ``target`` as 001.pdf, 002.pdf …; give their places.
+
+    Raises Unavailable ``output.unwritable``; then nothing under the final name has changed.
+    """
+    if len(files) == 1:
+        places: tuple[Path, ...] = (target,)
+    else:
+        places = tuple(target / f"{number:03}.pdf" for number in range(1, len(files) + 1))
+    for file, place in zip(files, places, strict=True):
+        part = place.with_name(f".{place.name}.part")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, part)
+            part.replace(place)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise Unavailable(
+                "output.unwritable",
+                zh=f"无法写入 {place}：{error.strerror}。请检查路径、权限和磁盘空间后重试。",
+                en=f"{place} cannot be written: {error.strerror}. Check path, permissions and disk space, try again.",
+                file=str(place),
+            ) from error
+    return places
