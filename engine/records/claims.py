@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from engine.errors import Defect, StaleClaim
-from engine.records import journal, outbox
+from engine.records import outbox
 from engine.records.canonical import encode
 from engine.records.database import Connection
 from engine.records.runs import Run
@@ -23,13 +23,7 @@ async def claim(connection: Connection, run_id: UUID, lease: float, attempts: in
     error = encode(_exhausted(run_id, attempts).to_dict())
     arguments = {"id": run_id, "lease": lease, "attempts": attempts, "exhausted": error}
     row = await (await connection.execute(_SQL["claim"], arguments)).fetchone()
-    if row is None:
-        return None
-    run = Run(**row)
-    if run.state == "parked":
-        await journal.append(connection, "parked", run_id, {"cursor": run.cursor, "code": "run.out_of_attempts"})
-        return None
-    return run
+    return None if row is None else Run(**row)
 
 
 async def renew(connection: Connection, run_id: UUID, epoch: int, lease: float) -> None:

@@ -39,6 +39,7 @@ class Database:
             timeout=patience,
             reconnect_timeout=patience,
             kwargs={
+                "autocommit": True,
                 "row_factory": dict_row,
                 "application_name": "sealflow",
                 "options": "-c timezone=UTC",
@@ -61,14 +62,22 @@ class Database:
         Raises Unavailable ``database.unavailable`` when the server is away or takes the connection from us, at any
         moment up to and including the commit; the next transaction finds a new connection by itself.
         """
+        async with self.autocommit() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        """A connection on which every statement commits by itself: half the cost of a transaction around one.
+
+        Raises as ``transaction``.
+        """
         try:
             connection = await self._living_connection()
             try:
-                async with connection:  # the pool's own context manager would hide which connection failed
-                    yield connection
+                yield connection
             finally:
                 await self._pool.putconn(connection)
-        except psycopg.OperationalError as error:  # includes PoolTimeout, deadlocks and a read-only standby's refusals
+        except psycopg.OperationalError as error:  # includes PoolTimeout and deadlocks
             raise unavailable(error) from error
 
     async def _living_connection(self) -> Connection:

@@ -47,28 +47,34 @@ class PostgresLedger:
 
     async def attempts(self, key: str) -> int:
         """How often the act was begun; 0 for a key nobody used."""
-        async with self._database.transaction() as connection:
+        async with self._database.autocommit() as connection:
             row = await (await connection.execute(_SQL["find"], {"key": key})).fetchone()
         return 0 if row is None else int(row["attempts"])
 
     async def _intend(self, key: str, kind: str, intent: bytes, *, repeatable: bool) -> tuple[bytes, bytes | None]:
         """The recorded intent, and the result if there is one."""
-        arguments = {"key": key, "kind": kind, "intent": intent, "keeps": named_contents(intent)}
-        async with self._database.transaction() as connection:
+        arguments = {
+            "key": key,
+            "kind": kind,
+            "intent": intent,
+            "keeps": named_contents(intent),
+            "repeatable": repeatable,
+        }
+        async with self._database.autocommit() as connection:
             row = await (await connection.execute(_SQL["intend"], arguments)).fetchone()
-            if row is None:
-                row = await _find(connection, key)
-            result = row.get("result")
-            _refuse_other_kind(key, kind, row["kind"])
-            if result is None and row["attempts"] > 1 and not repeatable:
-                raise _in_doubt(key, kind)
-        return row["intent"], result
+            if row is not None:
+                return row["intent"], None
+            row = await _find(connection, key)
+        _refuse_other_kind(key, kind, row["kind"])
+        if row["result"] is None:
+            raise _in_doubt(key, kind)
+        return row["intent"], row["result"]
 
     async def _record(self, key: str, kind: str, result: bytes) -> bytes:
         """The published result: ours, or that of whoever was faster."""
         detail = encode({"key": key, "kind": kind, "result": hashlib.sha256(result).hexdigest()})
         arguments = {"key": key, "result": result, "keeps": named_contents(result), "detail": detail}
-        async with self._database.transaction() as connection:
+        async with self._database.autocommit() as connection:
             if (await (await connection.execute(_SQL["record"], arguments)).fetchone()) is not None:
                 return result
             published: bytes = (await _find(connection, key))["result"]

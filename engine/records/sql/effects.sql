@@ -1,9 +1,11 @@
 -- name: intend
--- The first intent stays; a result that is there already makes this a no-op and returns nothing.
+-- Returns the intent to act on; nothing when there is a result already or the act must not be repeated.
 insert into effect as known (key, kind, intent, keeps, attempts)
 values (%(key)s, %(kind)s, %(intent)s, %(keeps)s, 1)
-on conflict (key) do update set attempts = known.attempts + 1 where known.result is null
-returning kind, intent, attempts
+on conflict (key) do update
+    set attempts = known.attempts + 1
+    where known.result is null and known.kind = excluded.kind and %(repeatable)s
+returning intent
 
 -- name: find
 select kind, intent, result, attempts from effect where key = %(key)s
