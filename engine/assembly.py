@@ -18,7 +18,7 @@ from engine.pipeline.pins import Pins
 from engine.pipeline.resolution import Catalogue, build_stage
 from engine.pipeline.runner import Observer, Pace, Runner, Silent
 from engine.pipeline.stage import Facts
-from engine.records import attention, runs
+from engine.records import attention, journal, runs
 from engine.records.cluster.supervisor import Cluster
 from engine.records.database import Database, migrate
 from engine.records.effects import MemoryLedger, PostgresLedger
@@ -101,8 +101,14 @@ class Engine:
             await self.runner.advance(run_id)
             run = await self.get(run_id)
             if run.state != "running":
+                await self._seal_journal()
                 return run
             await asyncio.sleep(0.2)  # somebody else is at it; their claim ends or runs out
+
+    async def _seal_journal(self) -> None:
+        """A worker's sweeper does it every few seconds; here nobody else may be running."""
+        async with self.database.transaction() as connection:
+            await journal.seal(connection)
 
     async def again(self, run_id: UUID) -> Run:
         """As ``carry_out``; a run that was parked or postponed earlier is tried anew at once."""
@@ -172,7 +178,7 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
         database = await stack.enter_async_context(open_records(settings))
         tools = await stack.enter_async_context(open_tools(settings))
         storage = tools.registry.provider(Storage, settings.storage)
-        pins = Pins(database, storage, tools.catalogue)
+        pins = Pins(database, storage, tools.catalogue, settings.home / "resources")
         work = settings.work
         pace = Pace(work.lease, work.attempts, work.backoff, work.backoff_limit)
         runner = Runner(database, storage, PostgresLedger(database), pins, pace, observer or Silent())

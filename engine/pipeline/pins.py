@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,17 @@ class _Pinned:
 
 
 class Pins:
-    """Resolved pipelines of this process by digest; a digest never means anything else later, so they are kept."""
+    """Resolved pipelines of this process by digest; a digest never means anything else later, so they are kept.
 
-    def __init__(self, database: Database, storage: Storage, catalogue: Catalogue) -> None:
+    ``folder``: where a remote storage puts the files that options name; they stay as long as this process.
+    """
+
+    def __init__(self, database: Database, storage: Storage, catalogue: Catalogue, folder: Path) -> None:
         self._database = database
         self._storage = storage
         self._catalogue = catalogue
         self._known: dict[str, _Pinned] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="sealflow-pins-")
+        self._folder = folder
 
     async def pin(self, definition: Definition) -> str:
         """Check a pipeline read from a file, store it with the files it names, and give its digest.
@@ -74,8 +76,8 @@ class Pins:
                 digest=digest,
             )
         definition = definitions.from_dict(record)
-        folder = Path(self._folder.name)
-        files = {name: await self._storage.get(content, folder) for name, content in definition.resources.items()}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files = {name: await self._storage.get(content, self._folder) for name, content in definition.resources.items()}
         pinned = _Pinned(definition, resolve(definition, self._catalogue, files))
         self._known[digest] = pinned
         return pinned

@@ -17,7 +17,9 @@ def test_a_file_is_read_with_its_stages_in_order(tmp_path: Path) -> None:
 
 
 def test_nested_tables_belong_to_the_stage_above_them(tmp_path: Path) -> None:
-    read = load_definition(pipeline(tmp_path, 'use = "shout"\n[[stage.nibs]]\nwidth = 2.0\n[[stage.nibs]]\nwidth = 3.0'))
+    read = load_definition(
+        pipeline(tmp_path, 'use = "shout"\n[[stage.nibs]]\nwidth = 2.0\n[[stage.nibs]]\nwidth = 3.0')
+    )
     assert read.steps[0].options == {"nibs": [{"width": 2.0}, {"width": 3.0}]}
 
 

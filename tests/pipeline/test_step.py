@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import Conflict, Defect
+from engine.pipeline.alone import ScratchStorage, run_alone
+from engine.pipeline.step import checkpoint_key, refuse_changed_bytes
+from engine.records.effects import MemoryLedger
+from tests.pipeline.toys import Cheat, Ink, Seal, Shout, Wait
+
+
+def files(folder: Path, *contents: bytes) -> tuple[Path, ...]:
+    paths = []
+    for number, content in enumerate(contents):
+        paths.append(folder / str(number))
+        paths[-1].write_bytes(content)
+    return tuple(paths)
+
+
+def test_the_key_depends_on_all_that_matters_and_on_nothing_else() -> None:
+    shout = Shout(Ink())
+    base = checkpoint_key(shout, {"mark": "!"}, ("a",), {"values": {"x": 1}, "other": 1})
+    assert base == checkpoint_key(shout, {"mark": "!"}, ("a",), {"values": {"x": 1}, "other": 2})
+    others = {
+        checkpoint_key(shout, {"mark": "?"}, ("a",), {"values": {"x": 1}}),
+        checkpoint_key(shout, {"mark": "!"}, ("b",), {"values": {"x": 1}}),
+        checkpoint_key(shout, {"mark": "!"}, ("a", "a"), {"values": {"x": 1}}),
+        checkpoint_key(shout, {"mark": "!"}, ("a",), {"values": {"x": 2}}),
+        checkpoint_key(shout, {"mark": "!"}, ("a",), {}),
+        checkpoint_key(Seal("!"), {"mark": "!"}, ("a",), {"values": {"x": 1}}),
+    }
+    assert len(others | {base}) == 7
+
+
+@given(st.binary(), st.binary())
+def test_appending_is_allowed(before: bytes, added: bytes) -> None:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        old, new = files(Path(folder), before, before + added)
+        refuse_changed_bytes("x", (old,), (new,))
+
+
+@given(st.binary(min_size=1), st.binary(), st.data())
+def test_any_changed_or_lost_byte_is_refused(before: bytes, added: bytes, data: st.DataObject) -> None:
+    from tempfile import TemporaryDirectory
+
+    place = data.draw(st.integers(0, len(before) - 1))
+    flipped = bytearray(before + added)
+    flipped[place] ^= data.draw(st.integers(1, 255))
+    with TemporaryDirectory() as folder:
+        old, new, short = files(Path(folder), before, bytes(flipped), before[:-1])
+        for wrong in ((new,), (short,), (), (old, old)):
+            with pytest.raises(Defect, match="x"):
+                refuse_changed_bytes("x", (old,), wrong)
+
+
+async def test_a_stage_runs_alone_and_writes_its_file(tmp_path: Path) -> None:
+    sources = files(tmp_path, b"hello")
+    out = tmp_path / "deep" / "out.txt"
+    written, facts = await run_alone(
+        Shout(Ink()), sources, {}, out, ledger=MemoryLedger(), storage=ScratchStorage(tmp_path)
+    )
+    assert (written, out.read_bytes(), facts) == ((out,), b"HELLO!", {"loud": True})
+    assert [file.name for file in out.parent.iterdir()] == ["out.txt"]
+
+
+async def test_a_signature_alone_goes_through_a_ledger_too(tmp_path: Path) -> None:
+    sources = files(tmp_path, b"hello")
+    out = tmp_path / "out.txt"
+    await run_alone(Seal("me"), sources, {}, out, ledger=MemoryLedger(), storage=ScratchStorage(tmp_path))
+    assert out.read_bytes() == b"hello<me>"
+
+
+async def test_a_cheating_stage_alone_leaves_the_target_as_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    out.write_bytes(b"earlier result")
+    with pytest.raises(Defect):
+        await run_alone(
+            Cheat(), files(tmp_path, b"hello"), {}, out, ledger=MemoryLedger(), storage=ScratchStorage(tmp_path)
+        )
+    assert out.read_bytes() == b"earlier result"
+
+
+async def test_waiting_alone_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="confirmed"):
+        await run_alone(
+            Wait("confirmed"), files(tmp_path, b"x"), {}, tmp_path / "o",
+            ledger=MemoryLedger(), storage=ScratchStorage(tmp_path),
+        )  # fmt: skip
