@@ -155,15 +155,10 @@ def load_pkcs12(file: Path) -> SoftwareKey:
             ) from error
         raise _refuse("unreadable", file, f"无法读取（{error}）", f"it cannot be read ({error})") from error
     private, held = bundle.key, bundle.cert
-    if held is None or private is None:
-        raise _refuse(
-            "incomplete",
-            file,
-            "缺少私钥或与私钥匹配的证书",
-            "the private key or a certificate that matches it is missing",
-        )
-    if private.public_key() != held.certificate.public_key():
-        raise _refuse("mismatch", file, "私钥与证书不匹配", "the private key does not belong to the certificate")
+    if private is None:
+        raise _refuse("incomplete", file, "里面没有私钥", "there is no private key in it")
+    if held is None:  # the library pairs key and certificate by their public key
+        raise _refuse("mismatch", file, "没有与私钥匹配的证书", "no certificate in it belongs to the private key")
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or private.key_size < (
         256 if isinstance(private, ec.EllipticCurvePrivateKey) else 2048
     ):

@@ -10,18 +10,20 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from asn1crypto import cms, core, tsp
+from asn1crypto import cms, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from engine.trust import der
 from engine.trust.authority.certificates import Holder
 
 POLICY = "1.3.6.1.4.1.32473.3161.1"
 """Under the enterprise number kept for examples (RFC 5612)."""
 _SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
-_ACCURACY = b"\x30\x03\x02\x01\x01"  # Accuracy { seconds 1 }
+_ACCURACY = der.sequence(der.integer(1))
+"""Accuracy: one second."""
 
 
 class TokenIssuer:
@@ -37,22 +39,22 @@ class TokenIssuer:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        der = holder.certificate.public_bytes(Encoding.DER)
-        own = cms.Certificate.load(der)
+        own_der = holder.certificate.public_bytes(Encoding.DER)
+        own = cms.Certificate.load(own_der)
         self._key = holder.key
         self._clock = clock
-        self._policy: bytes = core.ObjectIdentifier(POLICY).dump()
+        self._policy = der.identifier(POLICY)
         sha256 = cms.DigestAlgorithm({"algorithm": "sha256"}).dump()
         self._digest_algorithm: bytes = sha256
         self._signature_algorithm: bytes = cms.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
         self._signer: bytes = cms.IssuerAndSerialNumber(
             {"issuer": own.issuer, "serial_number": own.serial_number}
         ).dump()
-        self._certificates = der + b"".join(link.public_bytes(Encoding.DER) for link in chain)
+        self._certificates = own_der + b"".join(link.public_bytes(Encoding.DER) for link in chain)
         self._content_type = _attribute("content_type", "tst_info")
         self._signing_certificate = _attribute(
             "signing_certificate_v2",
-            tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(der).digest()}]}),
+            tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(own_der).digest()}]}),
         )
         self._digest_type: bytes = cms.CMSAttributeType("message_digest").dump()
 
@@ -76,48 +78,36 @@ class TokenIssuer:
         if policy not in (None, POLICY):
             return _reject("unaccepted_policy")
         token = self._issue(imprint_der, nonce, wants_certificates)
-        return _tlv(0x30, _tlv(0x30, b"\x02\x01\x00"), token)
+        return der.sequence(der.sequence(der.integer(0)), token)
 
     def _issue(self, imprint: bytes, nonce: bytes, with_certificates: bool) -> bytes:
-        serial = core.Integer(secrets.randbits(159)).dump()
-        info = _tlv(0x30, b"\x02\x01\x01", self._policy, imprint, serial, _encode_time(self._clock()), _ACCURACY, nonce)
-        digest = _tlv(0x31, _tlv(0x04, hashlib.sha256(info).digest()))
-        attributes = b"".join(
-            sorted([self._content_type, _tlv(0x30, self._digest_type, digest), self._signing_certificate])
+        serial = der.integer(secrets.randbits(159))
+        info = der.sequence(
+            der.integer(1), self._policy, imprint, serial, _encode_time(self._clock()), _ACCURACY, nonce
         )
-        signature = self._key.sign(_tlv(0x31, attributes), ec.ECDSA(hashes.SHA256()))
-        signer_info = _tlv(
-            0x30,
-            b"\x02\x01\x01",
+        digest = der.set_of(der.octets(hashlib.sha256(info).digest()))
+        attributes = (self._content_type, der.sequence(self._digest_type, digest), self._signing_certificate)
+        signature = self._key.sign(der.set_of(*attributes), ec.ECDSA(hashes.SHA256()))
+        signer_info = der.sequence(
+            der.integer(1),
             self._signer,
             self._digest_algorithm,
-            _tlv(0xA0, attributes),
+            der.set_of(*attributes, tag=0xA0),
             self._signature_algorithm,
-            _tlv(0x04, signature),
+            der.octets(signature),
         )
-        signed_data = _tlv(
-            0x30,
-            b"\x02\x01\x03",
-            _tlv(0x31, self._digest_algorithm),
-            _tlv(0x30, _TST_INFO, _tlv(0xA0, _tlv(0x04, info))),
-            _tlv(0xA0, self._certificates) if with_certificates else b"",
-            _tlv(0x31, signer_info),
+        signed_data = der.sequence(
+            der.integer(3),
+            der.set_of(self._digest_algorithm),
+            der.sequence(_TST_INFO, der.element(0xA0, der.octets(info))),
+            der.element(0xA0, self._certificates) if with_certificates else b"",
+            der.set_of(signer_info),
         )
-        return _tlv(0x30, _SIGNED_DATA, _tlv(0xA0, signed_data))
+        return der.sequence(_SIGNED_DATA, der.element(0xA0, signed_data))
 
 
 _TST_INFO: bytes = cms.ContentType("tst_info").dump()
 _SIGNED_DATA: bytes = cms.ContentType("signed_data").dump()
-
-
-def _tlv(tag: int, *parts: bytes) -> bytes:
-    """One DER value from its encoded parts."""
-    content = b"".join(parts)
-    length = len(content)
-    if length < 0x80:
-        return bytes((tag, length)) + content
-    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(size))) + size + content
 
 
 def _attribute(kind: str, value: object) -> bytes:
@@ -128,8 +118,8 @@ def _attribute(kind: str, value: object) -> bytes:
 def _encode_time(moment: datetime) -> bytes:
     """GeneralizedTime in milliseconds; DER forbids trailing zeros and a bare point (RFC 3161 §2.4.2)."""
     text = moment.astimezone(UTC).strftime("%Y%m%d%H%M%S.") + f"{moment.microsecond // 1000:03d}"
-    return _tlv(0x18, text.rstrip("0").rstrip(".").encode() + b"Z")
+    return der.element(0x18, text.rstrip("0").rstrip(".").encode() + b"Z")
 
 
 def _reject(failure: str) -> bytes:
-    return _tlv(0x30, tsp.PKIStatusInfo({"status": "rejection", "fail_info": {failure}}).dump())
+    return der.sequence(tsp.PKIStatusInfo({"status": "rejection", "fail_info": {failure}}).dump())
