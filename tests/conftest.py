@@ -4,14 +4,12 @@
 """
 
 import asyncio
-import inspect
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,8 +17,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from engine.records.database import migrate
+
 _HERE = Path(__file__).parent
-_MIGRATIONS = _HERE.parent / "engine" / "records" / "migrations"
 
 
 @pytest.fixture(scope="session")
@@ -84,26 +83,6 @@ def _await_answer(url: str, seconds: float) -> None:
 
 
 def _migrate(url: str) -> None:
-    """Through the engine's own door once it exists, so that tests see what an installation sees."""
-    if find_spec("engine.records.database") is None:
-        with psycopg.connect(url) as connection:
-            for file in sorted(_MIGRATIONS.glob("*.sql")):
-                connection.execute(file.read_text("utf-8"))
-        return
-    from engine.records.database import migrate
-
-    outcome: list[object] = []
-
-    def run() -> None:  # in a thread of its own: this one may belong to a test's event loop
-        try:
-            result = migrate(url)
-            if inspect.isawaitable(result):
-                asyncio.run(result)  # type: ignore[arg-type]
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if outcome:
-        raise outcome[0]  # type: ignore[misc]
+    """In a thread of its own: this one may belong to a test's event loop."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, migrate(url)).result()

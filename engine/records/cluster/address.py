@@ -17,9 +17,12 @@ _SHORT = Path("/tmp")  # noqa: S108 - checked for owner and mode; must not follo
 
 
 def locate_socket_directory(directory: Path) -> Path:
-    """``directory/socket``, or a short directory under /tmp when the path would not fit into ``sun_path``."""
+    """``directory/socket``, or a short one under /tmp when that does not fit into ``sun_path`` or has a comma.
+
+    libpq takes a comma for the border between two hosts.
+    """
     natural = directory / "socket"
-    if len(os.fsencode(natural)) + len(f"/.s.PGSQL.{PORT}") <= _LONGEST:
+    if len(os.fsencode(natural)) + len(f"/.s.PGSQL.{PORT}") <= _LONGEST and "," not in str(natural):
         return natural
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     return _SHORT / f"sealflow-{os.geteuid()}-{digest}"
