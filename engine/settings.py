@@ -98,7 +98,7 @@ def load_settings(file: Path | None = None, environ: Mapping[str, str] = os.envi
 def _decode_path(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError(kind)
+    raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
 
 
 def _read(file: Path) -> dict[str, Any]:

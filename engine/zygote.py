@@ -90,6 +90,7 @@ class Server:
 def _run_child(reply: socket.socket, name: str, args: list[Any], kwargs: dict[str, Any], limits: Any) -> NoReturn:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; a file beyond its limit must end the child
     try:
         _restrict(limits)
         kind, body = wire.Frame.RESULT, _perform(reply, name, args, kwargs)
