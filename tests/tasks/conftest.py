@@ -87,7 +87,7 @@ class WorkerTree:
         found = []
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):
-                if duty in child.cmdline():
+                if not duty or duty in child.cmdline():
                     found.append(child)
         return found
 
