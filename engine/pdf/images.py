@@ -23,7 +23,7 @@ from engine.pdf import intake, page_boxes
 PIXEL_LIMIT = 150_000_000
 """Pixels of one picture: A4 at 1,200 dpi has 139 million."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "GIF", "WEBP")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 _COARSEST = 100.0
 """Pixels per inch below which a stated resolution is a default of some program (72, 96), not a measure."""
 _EXIF_ORIENTATION = 0x0112

@@ -12,29 +12,51 @@ from importlib import resources
 from pathlib import Path
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name, Pdf
+from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
 
-from engine.pdf import intake, page_boxes
+from engine.pdf import cleaning, inspection, intake, overlays, page_boxes
+from engine.pdf.inspection import Inspection
+from engine.pdf.overlays import Flattened
 from engine.pdf.page_boxes import A4
 
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """What became of a document."""
+    """What became of a document: pages, what was found in it, and signatures whose picture remains but not their proof.
+
+    ``annotations_dropped`` counts visible annotations that had no picture of their own.
+    """
 
     pages: int
+    inspection: Inspection
+    signatures_dropped: int
+    annotations_dropped: int
 
 
 def normalize(source: Path, target: Path, page_limit: int = intake.PAGE_LIMIT) -> Normalized:
-    """Write ``source`` to ``target`` as upright A4; raises Rejected for what cannot be read or made safe."""
+    """Write ``source`` to ``target`` as upright A4.
+
+    Raises Rejected as ``engine.pdf.intake`` says for what cannot be read and ``document.unsafe`` for what rewriting
+    cannot make safe.
+    """
     with intake.reading(source.name), intake.open_pdf(source, page_limit) as pdf:
+        found = inspection.inspect_pdf(pdf)
+        inspection.refuse(source.name, found)
+        flattened = Flattened()
+        form = pdf.Root.get(Name.AcroForm)
+        stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"
+        title = _title(pdf)
+        seen = pikepdf.ObjectSet()
         fresh = Pdf.new()
         for page in pdf.pages:
-            _place(pdf, page.obj)
+            _place(pdf, page.obj, flattened, stale)
+            cleaning.clean(page.obj.Resources, seen)
             fresh.pages.append(page)
         _declare_colours(fresh)
+        _describe(fresh, title)
         save(fresh, target)
-        return Normalized(len(fresh.pages))
+        signatures = sum(finding.count for finding in found.findings if finding.code == "signature")
+        return Normalized(len(fresh.pages), found, signatures, flattened.dropped)
 
 
 def save(pdf: Pdf, target: Path) -> None:
@@ -42,25 +64,45 @@ def save(pdf: Pdf, target: Path) -> None:
     pdf.save(target, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate, min_version="1.7")
 
 
-def _place(pdf: Pdf, page: pikepdf.Object) -> None:
+def _place(pdf: Pdf, page: pikepdf.Object, flattened: Flattened, stale: bool) -> None:
+    """Reduce a page to what it draws: its content and the pictures of its annotations, moved onto A4."""
     visible = page_boxes.visible_box(page)
     matrix = page_boxes.placement(visible, page_boxes.rotation(page)).matrix
+    if not isinstance(page.get(Name.Resources), Dictionary):
+        page.Resources = Dictionary()
+    over = overlays.appearance_commands(pdf, page, flattened, stale=stale)
     content = page.get(Name.Contents)
-    streams = list(content) if isinstance(content, Array) else [content]
+    streams = [item for item in (content if isinstance(content, Array) else [content]) if isinstance(item, Stream)]
+    surplus, missing = _balance(page, streams)
     numbers = " ".join(f"{number:.6f}" for number in matrix)
     clip = f"{visible.left:.4f} {visible.bottom:.4f} {visible.width:.4f} {visible.height:.4f} re W n"
-    before = pdf.make_stream(f"q {numbers} cm {clip}\n".encode())
-    after = pdf.make_stream(b"\nQ\n")
+    # Content that restores more often than it saves would undo our matrix; it meets saved copies of it instead.
+    before = pdf.make_stream(f"q {numbers} cm {clip}\nq {'q ' * surplus}\n".encode("ascii"))
+    after = pdf.make_stream(b"\n" + b"Q " * (missing + 1) + b"\n" + over + b"Q\n")
     kept = {
         Name.Type: Name.Page,
         Name.MediaBox: page_boxes.rectangle(A4),
-        Name.Resources: page_boxes.inherited(page, "/Resources") or Dictionary(),
-        Name.Contents: Array([before, *(item for item in streams if isinstance(item, pikepdf.Stream)), after]),
+        Name.Resources: page.Resources,
+        Name.Contents: Array([before, *streams, after]),
     }
+    group = page.get(Name.Group)
+    if isinstance(group, Dictionary):
+        kept[Name.Group] = group  # its blending colour space changes how transparent content looks
     for key in list(page.keys()):
         del page[key]
     for name, value in kept.items():
         page[name] = value
+
+
+def _balance(page: pikepdf.Object, streams: list[Stream]) -> tuple[int, int]:
+    """How many saves must precede the content for its restores, and how many restores must follow it."""
+    if not streams:
+        return 0, 0
+    depth = lowest = 0
+    for instruction in pikepdf.parse_content_stream(page, "q Q"):
+        depth += 1 if str(instruction.operator) == "q" else -1
+        lowest = min(lowest, depth)
+    return -lowest, depth - lowest
 
 
 def _declare_colours(pdf: Pdf) -> None:
@@ -71,3 +113,19 @@ def _declare_colours(pdf: Pdf) -> None:
         Type=Name.OutputIntent, S=Name.GTS_PDFA1, OutputConditionIdentifier="sRGB", DestOutputProfile=profile
     )
     pdf.Root[Name.OutputIntents] = Array([pdf.make_indirect(intent)])
+
+
+def _title(pdf: Pdf) -> str:
+    information = pdf.trailer.get(Name.Info)
+    title = information.get(Name.Title) if isinstance(information, Dictionary) else None
+    text = str(title) if isinstance(title, String) else ""
+    return "".join(sign for sign in text if sign.isprintable())[:300].strip()
+
+
+def _describe(pdf: Pdf, title: str) -> None:
+    """Keep the title in both places that PDF/A wants equal, and no date: a clock would change the bytes."""
+    if not title:
+        return
+    with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
+        metadata["dc:title"] = title
+    pdf.docinfo[Name.Title] = title

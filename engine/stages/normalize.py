@@ -14,7 +14,8 @@ from engine.sandbox import Sandbox
 class Normalize:
     """Normalise (规范化) one PDF to A4.
 
-    ``page_limit``: more pages are refused. The file that came in stays untouched beside the run.
+    ``page_limit``: more pages are refused. The file that came in stays untouched beside the run. Facts: ``pages``,
+    ``inspection`` (what was found and undone), ``signatures_dropped`` (their pictures stay), ``annotations_dropped``.
     """
 
     name: ClassVar[str] = "normalize"
@@ -29,4 +30,10 @@ class Normalize:
         (source,) = work.sources
         target = work.workspace / "normalized.pdf"
         result = await self.sandbox.call(normalization.normalize, source, target, self.page_limit)
-        return Done(outputs=(target,), facts={"pages": result.pages})
+        facts = {
+            "pages": result.pages,
+            "inspection": result.inspection.to_facts(),
+            "signatures_dropped": result.signatures_dropped,
+            "annotations_dropped": result.annotations_dropped,
+        }
+        return Done(outputs=(target,), facts=facts)

@@ -1,0 +1,64 @@
+"""Strips from what a page draws everything that acts, reaches outside or switches; the drawing itself is not judged.
+
+It works on the objects reachable from a page's resources, after hidden layers were taken out of the content.
+"""
+
+from __future__ import annotations
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, Stream
+
+from engine.pdf.inspection import KEYS
+
+_STREAM_KEYS = ("/F", "/FFilter", "/FDecodeParms")
+_USELESS = frozenset(
+    {
+        *KEYS,
+        *("/Metadata", "/StructParent", "/StructParents", "/LastModified", "/Thumb", "/Annots", "/A", "/PA", "/B"),
+        *("/Parent", "/P", "/Pg", "/Measure", "/PtData", "/ID", "/WebCaptureID", "/DPart", "/SEAQ", "/Names", "/FS"),
+    }
+)
+_NAMED = frozenset(
+    {"/Font", "/XObject", "/ExtGState", "/ColorSpace", "/Pattern", "/Shading", "/Properties", "/CharProcs"}
+)
+"""Dictionaries whose keys are names chosen by the producer: /XObject << /AA 5 0 R >> is a picture, not an action."""
+
+
+def clean(start: pikepdf.Object, seen: pikepdf.ObjectSet) -> None:
+    """Clean everything reachable from ``start`` (a page's resources); ``seen`` spans the pages of one document."""
+    stack: list[tuple[pikepdf.Object, bool]] = [(start, False)]
+    while stack:
+        item, named = stack.pop()
+        if not isinstance(item, (Dictionary, Stream, Array)) or (item.is_indirect and not seen.add(item)):
+            continue
+        if isinstance(item, Array):
+            stack.extend((value, False) for value in item)
+            continue
+        entries = item.stream_dict if isinstance(item, Stream) else item
+        if not named:
+            _strip(item, entries)
+        for key, value in list(entries.items()):
+            if key == "/Properties" and isinstance(value, Dictionary):
+                _empty_layers(value)
+            stack.append((value, not named and key in _NAMED))
+
+
+def _strip(item: pikepdf.Object, entries: pikepdf.Object) -> None:
+    for key in entries.keys() & _USELESS:
+        del item[key]
+    if isinstance(item, Stream):
+        for key in _STREAM_KEYS:
+            if key in entries:
+                del item[key]
+        if entries.get(Name.Subtype) == Name.PS or entries.get(Name.Subtype2) == Name.PS:
+            # PostScript runs only in printers, so it shows there what no screen showed.
+            item.write(b"")
+            item[Name.Subtype], item[Name.BBox] = Name.Form, Array([0, 0, 0, 0])
+            if Name.Subtype2 in entries:
+                del item[Name.Subtype2]
+
+
+def _empty_layers(properties: pikepdf.Object) -> None:
+    for key, value in list(properties.items()):
+        if isinstance(value, Dictionary) and value.get(Name.Type) in (Name.OCG, Name.OCMD):
+            properties[key] = Dictionary()

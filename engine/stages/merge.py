@@ -1,0 +1,28 @@
+"""Stage ``merge``: several PDFs become one in the given order; their signatures are lost, the files that came in stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.pdf import intake, merging
+from engine.pipeline.stage import Done, Effect, Work
+from engine.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Merge (合并) one or more PDFs into one; ``page_limit`` counts all pages together."""
+
+    name: ClassVar[str] = "merge"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.REWRITES
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    sandbox: Sandbox
+    page_limit: int = intake.PAGE_LIMIT
+
+    async def run(self, work: Work) -> Done:
+        target = work.workspace / "merged.pdf"
+        pages = await self.sandbox.call(merging.merge, list(work.sources), target, self.page_limit)
+        return Done(outputs=(target,), facts={"pages": pages})
