@@ -27,5 +27,7 @@ def declare_actors(broker: Broker, advance: Advance) -> Actor[[str], None]:
             await advance(UUID(run_id))
         except (Conflict, Unavailable) as error:  # expected in a shared or ailing installation: a line, no trace
             log.warning("Run %s: %s (%s)", run_id, error.say("en"), error.code)
+        except (KeyboardInterrupt, SystemExit) as error:  # let through, these would end the loop all runs share
+            raise RuntimeError(f"run {run_id} tried to end the process: {error!r}") from error
 
     return Actor(advance_run, broker=broker, actor_name=ADVANCE_RUN, queue_name=RUNS, priority=0, options={})

@@ -35,9 +35,10 @@ def load_composition(name: str) -> Composition:
     """Call ``module:function``; raises Misuse ``worker.composition`` when that gives no Composition."""
     module, _, function = name.partition(":")
     try:
-        composition = getattr(importlib.import_module(module), function)()
+        compose = getattr(importlib.import_module(module), function)
     except (ModuleNotFoundError, AttributeError) as error:
         raise _misnamed(name, str(error)) from error
+    composition = compose()
     if not isinstance(composition, Composition):
         raise _misnamed(name, f"{type(composition).__name__} is not a Composition")
     return composition

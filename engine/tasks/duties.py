@@ -95,7 +95,10 @@ def _consume(composition: Composition, threads: int, drain: float, stop: threadi
         worker.queue_prefetch = threads  # not more than can begin now: what waits here could run elsewhere
         worker.start()
         _report_ready()
-        stop.wait()
+        while not stop.wait(1.0):
+            if not loop.is_alive():  # something let KeyboardInterrupt or SystemExit loose in it
+                log.critical("The event loop of the runs has ended; so does this process, for a new one to take over.")
+                os._exit(70)
         log.info("Draining: running legs have %.0f s to end.", drain)
         worker.stop(timeout=int(drain * 1000))
     broker.close()

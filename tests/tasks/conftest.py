@@ -72,6 +72,7 @@ class WorkerTree:
             **os.environ,
             "TOY_DATABASE_URL": toy.url,
             "NOTIFY_SOCKET": str(address),
+            "dramatiq_restart_delay": "300",
             "PYTHONPATH": f"{HERE}:{HERE.parent.parent}",
             **({"TOY_BROKER_URL": broker} if broker else {}),
         }

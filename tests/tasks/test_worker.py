@@ -110,3 +110,11 @@ async def test_a_message_nobody_understands_is_dropped_and_does_not_spin(toy: To
     eventually(lambda: toy.count("outbox") == 0)
     await start_runs(toy.url, 1)
     toy.await_done(1)
+
+
+async def test_a_process_whose_event_loop_ended_is_replaced(toy: Toy, work: Work) -> None:
+    tree = work(processes=1, threads=2)
+    (before,) = tree.consumers()
+    await start_runs(toy.url, 1, work=-0.1)
+    toy.await_done(1)
+    assert not before.is_running()
