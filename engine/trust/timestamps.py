@@ -22,6 +22,7 @@ from engine.settings import Authority
 from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
 
 _DIGEST_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FAILURES_TO_OPEN = 3
 _OPEN_SECONDS = 30.0
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
@@ -72,7 +73,7 @@ class TimestampClient:
                 zh="没有配置时间戳服务。请在设置 trust.timestamp_authorities 中至少填写一个。",
                 en="No timestamp authority is configured. Name one in the setting trust.timestamp_authorities.",
             )
-        self._lines = [_Line(authority) for authority in authorities]
+        self._lines = [_Line(_check_address(authority)) for authority in authorities]
         self._check = TokenCheck(anchors, clock_bound=clock_bound)
         self._proxy = proxy
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -154,7 +155,7 @@ class TimestampClient:
             authority.url,
             data=body,
             headers=_HEADERS | ({"Authorization": login} if login else {}),
-            proxy=self._proxy,
+            proxy=None if urlsplit(authority.url).hostname in _LOOPBACK else self._proxy,
             allow_redirects=False,  # a redirected POST may become a GET, and would carry the login elsewhere
         ) as response:
             if response.status != 200:
@@ -162,6 +163,24 @@ class TimestampClient:
             if response.content_type != "application/timestamp-reply":
                 raise RefusedRequest(f"content type {response.content_type}")
             return await _read(response)
+
+
+def _check_address(authority: Authority) -> Authority:
+    try:
+        parts = urlsplit(authority.url)
+        _ = parts.port  # looked at only when asked for
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Misuse(
+            "timestamp.address",
+            zh=f"时间戳服务地址“{authority.url}”不能使用，请填写以 http:// 或 https:// 开头的完整地址。",
+            en=f"The timestamp authority's address “{authority.url}” cannot be used; "
+            "give a whole one that starts with http:// or https://.",
+            url=authority.url,
+        )
+    return authority
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

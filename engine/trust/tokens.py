@@ -23,6 +23,8 @@ from pyhanko_certvalidator.errors import PathError, ValidationError
 
 REPLY_LIMIT = 65_536
 """Bytes; a token with a long chain and large keys has about 10 000."""
+_CERTIFICATES_LIMIT = 10
+"""Building paths through many certificates of one name takes exponential time."""
 _DIGESTS = ("sha256", "sha384", "sha512")
 
 
@@ -155,6 +157,8 @@ def _check_reply(reply: bytes, question: Question) -> tuple[cms.ContentInfo, Cer
 
 
 def _check_signature(signed: cms.SignedData, content: bytes) -> Certificate:
+    if len(signed["certificates"]) > _CERTIFICATES_LIMIT:
+        raise UntrustedReply("malformed", f"more than {_CERTIFICATES_LIMIT} certificates")
     signer_info = extract_signer_info(signed)  # refuses more than one signer
     signer = extract_certificate_info(signed).signer_cert
     algorithm = signer_info["digest_algorithm"]["algorithm"].native

@@ -65,6 +65,10 @@ class Misbehaviour:
     def honest(self, body: bytes) -> bytes:
         return self.honest_issuer.answer(body)
 
+    def sends_a_forest_of_certificates(self, body: bytes) -> bytes:
+        forest = [certificates.make_issuing(self.pki.root, BASE).certificate for _ in range(20)]
+        return TokenIssuer(self.pki.timestamping, [self.pki.issuing.certificate, *forest]).answer(body)
+
     def stamps_another_digest(self, body: bytes) -> bytes:
         return self._ask_instead(
             body, message_imprint={"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": bytes(32)}

@@ -76,6 +76,7 @@ async def test_granted_with_modifications_is_accepted_as_the_standard_allows() -
         ("sends_html", "malformed"),
         ("sends_far_too_much", "malformed"),
         ("grants_without_a_token", "malformed"),
+        ("sends_a_forest_of_certificates", "malformed"),
     ],
 )
 async def test_an_authority_that_lies_is_found_out_and_its_token_never_returned(behaviour: str, reason: str) -> None:
@@ -294,6 +295,19 @@ async def test_a_digest_of_the_wrong_length_or_kind_is_a_misuse_and_nobody_is_as
             with pytest.raises(Misuse) as caught:
                 await client.stamp(digest, algorithm)
             assert caught.value.code == "timestamp.digest"
+
+
+@pytest.mark.parametrize("url", ["", "tsa.example/stamp", "ftp://tsa.example", "http://", "http://tsa.example:port/"])
+def test_an_unusable_address_is_refused_at_the_start_and_not_at_the_first_signature(url: str) -> None:
+    with pytest.raises(Misuse) as caught:
+        TimestampClient([Authority(url)], PKI.anchors)
+    assert caught.value.code == "timestamp.address"
+
+
+async def test_an_authority_on_this_machine_is_asked_without_the_proxy() -> None:
+    nowhere = unused_address().url
+    async with served(BEHAVIOUR.honest) as authority, client_of(authority, proxy=nowhere) as client:
+        assert await client.stamp(DIGEST)
 
 
 def test_a_client_without_authorities_says_which_setting_to_fill() -> None:
