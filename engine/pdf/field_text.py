@@ -29,7 +29,7 @@ def appearance(pdf: Pdf, widget: pikepdf.Object) -> pikepdf.Object | None:
         return None
     book = FontBook()
     book.add(glyph for line in block.lines for glyph in line.glyphs)
-    fonts = book.embed(pdf)
+    fonts = book.embed(pdf, "Field")
     centred = _integer(page_boxes.inherited(widget, "/Q"))
     top = height - _PADDING if len(block.lines) > 1 else (height + block.height) / 2
     parts = []
@@ -37,7 +37,7 @@ def appearance(pdf: Pdf, widget: pikepdf.Object) -> pikepdf.Object | None:
         left, _, right, _ = (edge * block.size / 1000 for edge in line.ink())
         x = _PADDING + (width - 2 * _PADDING - (right - left)) * {1: 0.5, 2: 1.0}.get(centred, 0.0) - left
         y = top - block.ascent - number * text.LEADING * block.size
-        parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size)}")
+        parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size, 'Field')}")
     form = pdf.make_stream(("BT 0 g " + "\n".join(parts) + " ET").encode("ascii"))
     form[Name.Type], form[Name.Subtype] = Name.XObject, Name.Form
     form[Name.BBox] = Array([0, 0, width, height])

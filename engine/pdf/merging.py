@@ -1,4 +1,4 @@
-"""Joins PDFs page after page into one; forms, bookmarks and signatures of the parts do not survive as such.
+"""Joins PDFs page after page into one, normalised; forms, bookmarks and signatures of the parts do not survive as such.
 
 Fonts and pictures that are byte for byte equal in several parts are stored once.
 """
@@ -6,47 +6,44 @@ Fonts and pictures that are byte for byte equal in several parts are stored once
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pikepdf
-from pikepdf import Name, Pdf, Stream
+from pikepdf import Pdf, Stream
 
-from engine.pdf import intake, normalization, page_boxes
+from engine.pdf import intake, normalization
+from engine.pdf.inspection import Inspection
 
 _SHARED_FROM = 1024
 """Streams shorter than this are not worth comparing."""
 
 
-def merge(sources: list[Path], target: Path, page_limit: int = intake.PAGE_LIMIT) -> int:
-    """Write the pages of ``sources`` in the given order to ``target``; returns their number.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Pages in all, and what was found in each part."""
 
-    Annotations travel with their pages but form fields lose their form: normalise afterwards draws what they show.
-    Raises Rejected as ``engine.pdf.intake`` says, ``document.too_many_pages`` for the sum too.
+    pages: int
+    inspections: tuple[Inspection, ...]
+
+
+def merge(sources: list[Path], target: Path, page_limit: int = intake.PAGE_LIMIT) -> Merged:
+    """Write the pages of ``sources`` in the given order to ``target``.
+
+    Each part is normalised on its way, because layers, forms and appearances mean something only within their own
+    document. Raises Rejected as ``normalization.normalize``; the page limit counts all parts together.
     """
     joined = Pdf.new()
+    inspections = []
     for source in sources:
-        with intake.reading(source.name), intake.open_pdf(source, page_limit) as pdf:
-            total = len(joined.pages) + len(pdf.pages)
-            if total > page_limit:
-                raise intake.too_many_pages(source.name, total, page_limit)
-            for page in pdf.pages:
-                _own_attributes(page.obj)
-                joined.pages.append(page)
-    with intake.reading(target.name):
+        found, _ = normalization.take_over(source, joined, page_limit)
+        inspections.append(found)
+        if len(joined.pages) > page_limit:
+            raise intake.too_many_pages(source.name, len(joined.pages), page_limit)
+    with intake.reading(sources[-1].name):
         _share_streams(joined)
-        normalization.save(joined, target)
-        return len(joined.pages)
-
-
-def _own_attributes(page: pikepdf.Object) -> None:
-    """Write inherited attributes into the page, which leaves its tree, and cut what points at other pages."""
-    for key in ("/Resources", "/MediaBox", "/CropBox", "/Rotate"):
-        value = page_boxes.inherited(page, key)
-        if value is not None and key not in page:
-            page[key] = value
-    for key in (Name.B, Name.AA, Name.StructParents, Name.Metadata, Name.PieceInfo):
-        if key in page:
-            del page[key]
+    normalization.finish(joined, target, sources[-1].name)
+    return Merged(len(joined.pages), tuple(inspections))
 
 
 def _share_streams(pdf: Pdf) -> None:
@@ -68,12 +65,13 @@ def _share_streams(pdf: Pdf) -> None:
 def _redirect(start: pikepdf.Object, twins: dict[tuple[int, int], pikepdf.Object]) -> None:
     """Let the direct containers of one object point at the first of equal streams."""
     stack = [start]
+    pairs: list[tuple[int | str, pikepdf.Object]]
     while stack:
         item = stack.pop()
         if isinstance(item, pikepdf.Array):
-            pairs = list(enumerate(item))
+            pairs = [*enumerate(item)]
         elif isinstance(item, pikepdf.Dictionary | Stream):
-            pairs = list((item.stream_dict if isinstance(item, Stream) else item).items())
+            pairs = [*(item.stream_dict if isinstance(item, Stream) else item).items()]
         else:
             continue
         for key, value in pairs:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
 
-from engine.pdf import cleaning, inspection, intake, overlays, page_boxes
+from engine.pdf import cleaning, inspection, intake, layers, overlays, page_boxes
 from engine.pdf.inspection import Inspection
 from engine.pdf.overlays import Flattened
 from engine.pdf.page_boxes import A4
@@ -39,24 +39,40 @@ def normalize(source: Path, target: Path, page_limit: int = intake.PAGE_LIMIT) -
     Raises Rejected as ``engine.pdf.intake`` says for what cannot be read and ``document.unsafe`` for what rewriting
     cannot make safe.
     """
+    fresh = Pdf.new()
+    found, dropped = take_over(source, fresh, page_limit)
+    finish(fresh, target, source.name)
+    signatures = sum(finding.count for finding in found.findings if finding.code == "signature")
+    return Normalized(len(fresh.pages), found, signatures, dropped)
+
+
+def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, int]:
+    """Append the pages of ``source``, normalised, to ``fresh``; gives what was found and the notes without picture.
+
+    The title of the first document with a title becomes the title of ``fresh``.
+    """
     with intake.reading(source.name), intake.open_pdf(source, page_limit) as pdf:
         found = inspection.inspect_pdf(pdf)
         inspection.refuse(source.name, found)
+        layers.settle(pdf)
         flattened = Flattened()
         form = pdf.Root.get(Name.AcroForm)
         stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"
-        title = _title(pdf)
         seen = pikepdf.ObjectSet()
-        fresh = Pdf.new()
         for page in pdf.pages:
             _place(pdf, page.obj, flattened, stale)
             cleaning.clean(page.obj.Resources, seen)
             fresh.pages.append(page)
+        if Name.Title not in fresh.docinfo:
+            _describe(fresh, _title(pdf))
+        return found, flattened.dropped
+
+
+def finish(fresh: Pdf, target: Path, file: str) -> None:
+    """Write the collected pages; ``file`` is what a person calls their source."""
+    with intake.reading(file):
         _declare_colours(fresh)
-        _describe(fresh, title)
         save(fresh, target)
-        signatures = sum(finding.count for finding in found.findings if finding.code == "signature")
-        return Normalized(len(fresh.pages), found, signatures, flattened.dropped)
 
 
 def save(pdf: Pdf, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Stage ``merge``: several PDFs become one in the given order; their signatures are lost, the files that came in stay."""
+"""Stage ``merge``: several PDFs become one, normalised, in the given order; signatures inside are lost."""
 
 from __future__ import annotations
 
@@ -24,5 +24,7 @@ class Merge:
 
     async def run(self, work: Work) -> Done:
         target = work.workspace / "merged.pdf"
-        pages = await self.sandbox.call(merging.merge, list(work.sources), target, self.page_limit)
-        return Done(outputs=(target,), facts={"pages": pages})
+        merged = await self.sandbox.call(merging.merge, list(work.sources), target, self.page_limit)
+        found = [fact for part in merged.inspections for fact in part.to_facts()]
+        facts = {"pages": merged.pages, "inspection": found}
+        return Done(outputs=(target,), facts=facts)
