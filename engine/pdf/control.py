@@ -17,7 +17,7 @@ Offset = Annotated[float, Meta(ge=-1000, le=1000)]
 FontSize = Annotated[float, Meta(ge=4, le=72)]
 
 
-class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Words of the document a control is placed by (关键字定位), such as ``甲方（盖章）``.
 
     ``occurrence``: 1 is the first in reading order, -1 the last; None: the words must occur once. ``side``: the box
@@ -31,7 +31,7 @@ class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     dy: Offset = 0.0
 
 
-class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A control (控件): a named place for one value or one signature.
 
     Placed either by ``page`` with ``x`` and ``y`` (lower left corner of the box) or by ``anchor``; page 1 is the first,
@@ -61,7 +61,7 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     mark: Annotated[str, Meta(min_length=1, max_length=1)] = "✓"
 
 
-class PlacedControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PlacedControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A control with its page (1 is the first) and the lower left corner of its box; JSON of the fact ``controls``."""
 
     control: Control

@@ -47,7 +47,6 @@ class Face:
         self.serif = serif
         self._place = (package, file, index)
         self._extents: dict[int, Extents] = {}
-        self.fast: hb.Face | None = None
 
     @cached_property
     def face(self) -> hb.Face:
@@ -65,10 +64,6 @@ class Face:
     @cached_property
     def font(self) -> hb.Font:
         return hb.Font(self.face)
-
-    def prepare(self) -> None:
-        """Spend a fifth of a second once so that each later subset takes a tenth of the time."""
-        self.fast = self.fast or hb.subset_preprocess(self.face)
 
     def glyph(self, text: str) -> Glyph | None:
         """Glyph of a character, or of a character and a variation selector; None if this face has none."""
@@ -109,11 +104,3 @@ def glyph(text: str, font: FontName) -> Glyph | None:
         if found is not None:
             return found
     return None
-
-
-def warm() -> None:
-    """Load and prepare what nearly every document needs; for a process that forks the ones that draw."""
-    for name in ("NotoSerifSC", "NotoSansSC"):
-        FACES[name].prepare()
-        FACES[name].glyph("一")
-    FACES["NotoSansCJKsc"].glyph("一")

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pikepdf
-from pikepdf import Array, Dictionary, Name, Pdf
+from pikepdf import Pdf
 
 from engine.errors import Rejected
-from engine.pdf import intake, normalization, pictures, values
+from engine.pdf import intake, normalization, page_layer, pictures, values
 from engine.pdf.control import PlacedControl
 from engine.pdf.fonts import FontBook
-from engine.pdf.page_boxes import inherited
+from engine.pdf.page_layer import Layer
 from engine.pdf.text import LEADING, Block
 from engine.pdf.values import Fault, Picture
 
@@ -61,20 +60,20 @@ def _draw(
         if isinstance(drawing, Block):
             for line in drawing.lines:
                 book.add(line.glyphs)
-    fonts = book.embed(pdf)
-    operators: defaultdict[int, list[str]] = defaultdict(list)
-    images: defaultdict[int, dict[str, pikepdf.Object]] = defaultdict(dict)
+    pages = {placed.page: pdf.pages[placed.page - 1].obj for placed in controls}
+    prefix = page_layer.free_prefix(pages.values())
+    fonts = book.embed(pdf, prefix)
+    layers: defaultdict[int, Layer] = defaultdict(lambda: Layer(fonts=fonts))
     for number, placed in enumerate(controls):
         drawing = drawings[placed.control.name]
         if isinstance(drawing, Block):
-            operators[placed.page].append(_show_block(placed, drawing, book))
+            layers[placed.page].operators.append(_show_block(placed, drawing, book))
         elif isinstance(drawing, Picture):
-            raster = rasters[placed.control.name]
-            name = f"/SealflowPicture{number}"
-            images[placed.page][name] = pictures.write_picture(pdf, raster)
-            operators[placed.page].append(_show_picture(placed, raster, name))
-    for page, parts in sorted(operators.items()):
-        _append(pdf, pdf.pages[page - 1].obj, parts, fonts, images[page])
+            raster, name = rasters[placed.control.name], f"/{prefix}Picture{number}"
+            layers[placed.page].images[name] = pictures.write_picture(pdf, raster)
+            layers[placed.page].operators.append(_show_picture(placed, raster, name))
+    for number, layer in sorted(layers.items()):
+        page_layer.add(pdf, pages[number], layer)
 
 
 def _show_block(placed: PlacedControl, block: Block, book: FontBook) -> str:
@@ -101,29 +100,3 @@ def _show_picture(placed: PlacedControl, raster: pictures.Raster, name: str) -> 
     x = placed.x + (control.width - width) / 2
     y = placed.y + (control.height - height) / 2
     return f"q {width:.3f} 0 0 {height:.3f} {x:.3f} {y:.3f} cm {name} Do Q"
-
-
-def _append(
-    pdf: Pdf,
-    page: pikepdf.Object,
-    operators: Sequence[str],
-    fonts: Mapping[str, pikepdf.Object],
-    images: Mapping[str, pikepdf.Object],
-) -> None:
-    """Put operators in front of a page's content, whatever state that content leaves behind."""
-    used = "\n".join(operators)
-    own = (("/Font", {name: font for name, font in fonts.items() if f"{name} " in used}), ("/XObject", dict(images)))
-    resources = Dictionary(dict((inherited(page, "/Resources") or Dictionary()).items()))
-    for category, objects in own:
-        if objects:
-            resources[category] = Dictionary({**dict(resources.get(category, Dictionary()).items()), **objects})
-    page[Name.Resources] = resources
-    content = page.get(Name.Contents)
-    streams = list(content) if isinstance(content, Array) else [content]
-    page[Name.Contents] = Array(
-        [
-            pdf.make_stream(b"q\n"),
-            *(stream for stream in streams if isinstance(stream, pikepdf.Stream)),
-            pdf.make_stream(f"\nQ\nq 0 g 0 Tr 0 Tc 0 Tw 100 Tz 0 Ts\n{used}\nQ\n".encode("ascii")),
-        ]
-    )

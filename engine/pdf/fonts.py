@@ -40,6 +40,7 @@ class FontBook:
     def __init__(self) -> None:
         self._subsets: list[_Subset] = []
         self._home: dict[Glyph, int] = {}
+        self._names: list[str] = []
 
     def add(self, glyphs: Iterable[Glyph]) -> None:
         """Take glyphs in; two characters with one outline (U+4E00 and U+2F00) go to two subsets of the face.
@@ -50,18 +51,19 @@ class FontBook:
             if glyph not in self._home:
                 self._home[glyph] = self._place(glyph)
 
-    def embed(self, pdf: Pdf, prefix: str = "SealflowFont") -> dict[str, pikepdf.Object]:
-        """Write the fonts and return them by resource name."""
-        return {f"/{prefix}{number}": _embed(pdf, subset) for number, subset in enumerate(self._subsets)}
+    def embed(self, pdf: Pdf, prefix: str) -> dict[str, pikepdf.Object]:
+        """Write the fonts and return them by resource name, which begins with ``prefix``."""
+        self._names = [f"/{prefix}Font{number}" for number in range(len(self._subsets))]
+        return {name: _embed(pdf, subset) for name, subset in zip(self._names, self._subsets, strict=True)}
 
-    def show(self, glyphs: Sequence[Glyph], size: float, prefix: str = "SealflowFont") -> str:
+    def show(self, glyphs: Sequence[Glyph], size: float) -> str:
         """Operators that show a line within a text object; face changes inside the line are included."""
         parts: list[str] = []
         current = -1
         for glyph in glyphs:
             home = self._home[glyph]
             if home != current:
-                parts.append(f"{'> Tj ' if parts else ''}/{prefix}{home} {size:g} Tf <")
+                parts.append(f"{'> Tj ' if parts else ''}{self._names[home]} {size:g} Tf <")
                 current = home
             parts.append(f"{self._subsets[home].codes[glyph.number]:04X}")
         return "".join(parts) + "> Tj" if parts else ""
@@ -111,7 +113,7 @@ def _cut(subset: _Subset) -> bytes:
     wanted.flags = _FLAGS
     wanted.glyph_set.update(subset.texts)
     wanted.drop_table_tag_set.update(_UNUSED_TABLES)
-    plan = hb.SubsetPlan(subset.face.fast or subset.face.face, wanted)
+    plan = hb.SubsetPlan(subset.face.face, wanted)
     renumbered = plan.old_to_new_glyph_mapping
     subset.codes.update((number, renumbered[number]) for number in subset.texts)
     return bytes(plan.execute().reference_table("CFF ").data)

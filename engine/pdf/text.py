@@ -22,6 +22,8 @@ _NOT_AT_START = frozenset("、。，．・：；？！‼⁇⁈⁉,.:;?!％%‰�
 _NOT_AT_END = frozenset("“‘«‹（([［｛{〔〈《「『【〖〘〚￥¥＄$￡£#＃№")
 _SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 _COMPATIBILITY_IDEOGRAPHS = (range(0xF900, 0xFB00), range(0x2F800, 0x2FA20))
+_LIGATURES = {point: unicodedata.normalize("NFKC", chr(point)) for point in range(0xFB00, 0xFB07)}
+"""Readers take ligatures apart when they extract text; so they are written apart."""
 _NEVER_DRAWN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Mn", "Mc", "Me"})
 """General categories without a form of their own (Unicode 4.5): no face may pretend one, private use included."""
 
@@ -74,7 +76,7 @@ def compose(text: str) -> str:
         return text
     composed: list[str] = []
     plain = ""
-    for character in text:
+    for character in text.translate(_LIGATURES):
         if any(ord(character) in block for block in _COMPATIBILITY_IDEOGRAPHS):
             composed += (unicodedata.normalize("NFC", plain), character)
             plain = ""
@@ -104,11 +106,17 @@ def shape(text: str, font: FontName) -> tuple[list[Glyph], list[str]]:
     missing: dict[str, None] = {}
     for character in split_characters(text):
         found = None if unicodedata.category(character[0]) in _NEVER_DRAWN else glyph(character, font)
-        if found is None:
+        if found is None or _is_blank(found):
             missing[character] = None
         else:
             glyphs.append(found)
     return glyphs, list(missing)
+
+
+def _is_blank(found: Glyph) -> bool:
+    """Whether a reader would see nothing where no space is meant, as with Hangul fillers."""
+    ink = FACES[found.face].extents(found.number)
+    return ink.left == ink.right and not found.text.isspace()
 
 
 def set_line(glyphs: Sequence[Glyph], size: float) -> Block:

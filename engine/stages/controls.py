@@ -33,4 +33,4 @@ class Controls:
         (source,) = work.sources
         target = work.workspace / "controls.pdf"
         placed = await self.sandbox.call(placement.place_controls, source, target, self.controls)
-        return Done(outputs=(target,), facts={"controls": msgspec.to_builtins(placed)})
+        return Done(outputs=(target,), facts={"controls": msgspec.to_builtins(list(placed))})
