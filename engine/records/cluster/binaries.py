@@ -78,7 +78,7 @@ def _list_folders(environ: Mapping[str, str]) -> Iterator[Path]:
     if wheel is not None and wheel.origin is not None:
         for name in ("pginstall18", "pginstall"):
             yield Path(wheel.origin).parent / name / "bin"
-    on_path = shutil.which("postgres", path=environ.get("PATH"))
+    on_path = shutil.which("postgres", path=environ.get("PATH", ""))
     if on_path:
         yield Path(on_path).resolve().parent
 

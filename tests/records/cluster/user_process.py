@@ -33,6 +33,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
+        asyncio.run(asyncio.to_thread(int))  # the interpreter may live where that account cannot read: load it all now
         account = pwd.getpwnam(sys.argv[2])
         os.setgroups([])
         os.setgid(account.pw_gid)
