@@ -14,7 +14,8 @@ from engine.sandbox import Sandbox, existing
 from engine.trust.keys import Keyring
 from engine.trust.preparation import SignatureOrder
 from engine.trust.seals import Seal, load_seal
-from engine.trust.signing import Stamper, Surroundings, sign_document
+from engine.trust.signing import Surroundings, sign_document
+from engine.trust.timestamps import TimestampClient
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Sign:
 
     sandbox: Sandbox
     keyring: Keyring
-    timestamps: Stamper
+    timestamps: TimestampClient
     as_: str = ""
     field: str = ""
     level: Literal["B-B", "B-T"] = "B-T"

@@ -78,14 +78,16 @@ def fill(tail: bytes, hole: Hole, source_size: int, der: bytes) -> bytes:
     return tail[: start + 1] + digits + tail[end - 1 :]
 
 
-async def embed(source: Path, tail: Path, hole: Hole, der: bytes, output: Path) -> Path:
-    """Write source + tail with the DER in its hole; the source's bytes are copied by the kernel."""
+async def embed(source: Path, tail: Path, hole: Hole | None, der: bytes, output: Path) -> Path:
+    """Write source + tail, the DER in its hole if it has one; the source's bytes are copied by the kernel."""
     return await asyncio.to_thread(_embed, source, tail, hole, der, output)
 
 
-def _embed(source: Path, tail: Path, hole: Hole, der: bytes, output: Path) -> Path:
+def _embed(source: Path, tail: Path, hole: Hole | None, der: bytes, output: Path) -> Path:
     size = source.stat().st_size
-    filled = fill(tail.read_bytes(), hole, size, der)
+    filled = tail.read_bytes()
+    if hole is not None:
+        filled = fill(filled, hole, size, der)
     with source.open("rb") as origin, output.open("wb") as target:
         done = 0
         while done < size:

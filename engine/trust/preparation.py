@@ -63,22 +63,28 @@ def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
 
 @contextmanager
 def revision_of(source: Path, tail: Path) -> Iterator[IncrementalPdfFileWriter]:
-    """Open a file for one more revision; what its parser objects to becomes Rejected ``document.unreadable``."""
+    """Open a file for one more revision, written to ``tail``; errors as ``reading``."""
+    with reading(), open_appended(source, tail) as stream:
+        writer = IncrementalPdfFileWriter(stream, strict=False)
+        if writer.prev.encrypted:
+            raise Rejected(
+                "document.encrypted",
+                zh="该 PDF 已加密，无法签署。请先取消密码保护后再试。",
+                en="The PDF is encrypted and cannot be signed. Remove its password protection first.",
+            )
+        yield writer
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn what a parser throws at foreign bytes into Rejected ``document.unreadable``."""
     try:
-        with open_appended(source, tail) as stream:
-            writer = IncrementalPdfFileWriter(stream, strict=False)
-            if writer.prev.encrypted:
-                raise Rejected(
-                    "document.encrypted",
-                    zh="该 PDF 已加密，无法签署。请先取消密码保护后再试。",
-                    en="The PDF is encrypted and cannot be signed. Remove its password protection first.",
-                )
-            yield writer
+        yield
     except (PdfError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
         raise Rejected(
             "document.unreadable",
-            zh=f"该 PDF 的结构有误，无法签署（{error}）。请用原软件重新导出后再试。",
-            en=f"The structure of the PDF is damaged, it cannot be signed ({error}). Export it anew from its source.",
+            zh=f"该 PDF 的结构有误，无法处理（{error}）。请用原软件重新导出后再试。",
+            en=f"The structure of the PDF is damaged ({error}). Export it anew from its source.",
         ) from error
 
 

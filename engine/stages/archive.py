@@ -1,0 +1,51 @@
+"""Stage ``archive``: makes the signatures of a file last, B-LT or B-LTA; it waits for services, never lowers the level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from engine.errors import Defect
+from engine.pipeline.stage import Done, Effect, Work
+from engine.sandbox import Sandbox
+from engine.trust.archiving import archive_document
+from engine.trust.revocation import RevocationSource
+from engine.trust.signing import Surroundings
+from engine.trust.timestamps import TimestampClient
+from engine.trust.validation import achieved_level
+from engine.trust.verdict import LEVELS
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Add validation data, and for B-LTA a document timestamp over it (长期归档).
+
+    Raises what ``archive_document`` raises; Defect ``archive.level`` when the result does not prove the level.
+    """
+
+    sandbox: Sandbox
+    revocation: RevocationSource
+    timestamps: TimestampClient
+    level: Literal["B-LT", "B-LTA"] = "B-LTA"
+
+    name: ClassVar[str] = "archive"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.APPENDS
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    async def run(self, work: Work) -> Done:
+        (source,) = work.sources
+        around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
+        output = work.workspace / "archived.pdf"
+        await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
+        achieved = await achieved_level(self.sandbox, output)
+        if achieved is None or LEVELS.index(achieved) < LEVELS.index(self.level):
+            raise Defect(
+                "archive.level",
+                zh=f"归档结果只达到级别 {achieved or '无'}，要求 {self.level}。请将错误编号和文件交给维护人员。",
+                en=f"The archived file proves level {achieved or 'none'} only, {self.level} was asked for. "
+                "Give this code and the file to support.",
+                requested=self.level,
+                achieved=achieved,
+            )
+        return Done(outputs=(output,), facts={"level_requested": self.level, "level_achieved": achieved})

@@ -1,0 +1,30 @@
+"""Stage ``timestamp``: proves that a file existed at a time; it says nothing about who wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.pipeline.stage import Done, Effect, Work
+from engine.sandbox import Sandbox
+from engine.trust.archiving import stamp_document
+from engine.trust.signing import Surroundings
+from engine.trust.timestamps import TimestampClient
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """Append a document timestamp (文档时间戳) over the whole file; raises Unavailable while no authority answers."""
+
+    sandbox: Sandbox
+    timestamps: TimestampClient
+
+    name: ClassVar[str] = "timestamp"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.SIGNS  # a rewrite after it would destroy it
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    async def run(self, work: Work) -> Done:
+        (source,) = work.sources
+        around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
+        return Done(outputs=(await stamp_document(source, work.workspace / "stamped.pdf", self.timestamps, around),))

@@ -1,0 +1,90 @@
+"""Adds what a document needs to be judged years later: validation data (B-LT) and a timestamp over it (B-LTA)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import Rejected
+from engine.sandbox import Sandbox
+from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
+from engine.trust.evidence import Evidence
+from engine.trust.revisions import ArchiveOrder, Signers, list_signers, prepare_archive
+from engine.trust.revocation import RevocationSource
+from engine.trust.signing import Stamper, Surroundings, recorded_tail
+
+_RESERVES = (16 * 1024, 96 * 1024)
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True):
+    """All that the final bytes depend on beside the token."""
+
+    tail: str
+    hole: Hole | None
+    digest: bytes
+
+
+async def archive_document(
+    source: Path,
+    output: Path,
+    level: str,
+    revocation: RevocationSource,
+    stamper: Stamper,
+    around: Surroundings,
+) -> Path:
+    """Raise a signed file to ``level`` B-LT or B-LTA; ``output`` begins with the source's bytes.
+
+    A signature that has no timestamp of its own is stamped by a document timestamp first. Raises Rejected
+    ``archive.unsigned``, what revocation raises, and Unavailable of the stamper: never a lower level instead.
+    """
+    signers = await around.sandbox.call(list_signers, source)
+    if not signers.chains:
+        raise Rejected(
+            "archive.unsigned",
+            zh="该文件没有签名，无法归档到长期验证级别。请先签署。",
+            en="The document has no signature to keep verifiable. Sign it first.",
+        )
+    if signers.unstamped:
+        first = around.workspace / "stamped.pdf"
+        source = await stamp_document(source, first, stamper, around, name="early")
+        signers = await around.sandbox.call(list_signers, source)
+    evidence = await revocation.evidence(signers.chains)
+    return await _append(source, output, evidence, stamper if level == "B-LTA" else None, around, "archive")
+
+
+async def stamp_document(
+    source: Path, output: Path, stamper: Stamper, around: Surroundings, *, name: str = "document"
+) -> Path:
+    """Append a document timestamp (EN 319 142-1, 5.4.3) over the whole file."""
+    return await _append(source, output, Evidence(), stamper, around, name)
+
+
+async def _append(
+    source: Path, output: Path, evidence: Evidence, stamper: Stamper | None, around: Surroundings, name: str
+) -> Path:
+    for attempt, reserve in enumerate(_RESERVES):
+        prepared = around.workspace / f"{name}-{attempt}.tail"
+        order = ArchiveOrder(evidence, reserve if stamper is not None else 0)
+        hole = await around.sandbox.call(prepare_archive, source, prepared, order)
+        digest = await digest_around(source, prepared, hole) if hole is not None else b""
+        intent = Intent(await around.storage.put(prepared), hole, digest)
+
+        async def act(recorded: bytes) -> bytes:
+            decided = msgspec.msgpack.decode(recorded, type=Intent)
+            return await stamper.stamp(decided.digest, "sha256") if stamper is not None else b""
+
+        key = f"{around.subject}:{name}:{attempt}"
+        recorded, token = await around.once(key, "evidence", msgspec.msgpack.encode(intent), act, repeatable=True)
+        decided = msgspec.msgpack.decode(recorded, type=Intent)
+        tail = await recorded_tail(decided.tail, around)
+        try:
+            return await embed(source, tail, decided.hole, token, output)
+        except HoleTooSmall as error:
+            needed = error.needed
+    raise Rejected(
+        "archive.too_large",
+        zh=f"时间戳过大（{needed} 字节），无法放入文件。请更换时间戳服务。",
+        en=f"The timestamp is too large ({needed} bytes) for the document. Use another timestamp authority.",
+        needed=needed,
+    )

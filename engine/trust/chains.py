@@ -1,0 +1,91 @@
+"""Orders certificates into chains by names and signatures; says nothing about trust, times or revocation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
+
+_LONGEST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A certificate to prove and others that may lead to its root; DER."""
+
+    certificate: bytes
+    others: tuple[bytes, ...] = ()
+
+
+def load_certificate(der: bytes) -> x509.Certificate | None:
+    """Parse one certificate, None when it is none."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        return None
+
+
+def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer's name and key made this certificate."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def build_chain(leaf: x509.Certificate, pool: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+    """Give leaf, its issuer, and so on, as far as the pool reaches; ends with a self-signed one if it is there."""
+    known = list(pool)
+    chain = [leaf]
+    while len(chain) < _LONGEST and not is_self_signed(chain[-1]):
+        last = chain[-1]
+        found = next((other for other in known if other.subject == last.issuer and issued_by(last, other)), None)
+        if found is None or found in chain:
+            break
+        chain.append(found)
+    return chain
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Whether a certificate names itself as issuer."""
+    return certificate.subject == certificate.issuer
+
+
+def addresses(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> list[str]:
+    """HTTP addresses of OCSP responders or issuers' certificates (RFC 5280, 4.2.2.1)."""
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return _web(entry.access_location for entry in access if entry.access_method == method)
+
+
+def list_addresses(certificate: x509.Certificate) -> list[str]:
+    """HTTP addresses of revocation lists (RFC 5280, 4.2.1.13)."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return _web(name for point in points for name in point.full_name or ())
+
+
+def needs_no_revocation(certificate: x509.Certificate) -> bool:
+    """Whether its issuer says that it need not be checked (RFC 6960, 4.2.2.2.1)."""
+    try:
+        certificate.extensions.get_extension_for_oid(ExtensionOID.OCSP_NO_CHECK)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return True
+
+
+def _web(names: Iterable[x509.GeneralName]) -> list[str]:
+    found = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
+    return [address for address in found if address.lower().startswith(("http://", "https://"))]
+
+
+OCSP = AuthorityInformationAccessOID.OCSP
+ISSUERS = AuthorityInformationAccessOID.CA_ISSUERS

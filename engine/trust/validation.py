@@ -1,0 +1,62 @@
+"""Verifies the signatures of any PDF, offline; comments added after a signature count as changes to the document.
+
+Foreign bytes are opened in a limited child only. Whatever its parsers object to becomes part of the verdict: a file
+that cannot be read is never reported as good, and never as an error of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from asn1crypto.x509 import Certificate
+
+from engine.errors import Defect, Rejected
+from engine.sandbox import Sandbox
+from engine.trust.inspection import inspect_file
+from engine.trust.verdict import Finding, Integrity, Report, Trust
+
+
+async def verify(sandbox: Sandbox, file: Path, anchors: Sequence[Certificate], *, at: datetime | None = None) -> Report:
+    """Check every signature of a file; ``at`` is the time to judge for, now if None. Never raises for its bytes.
+
+    Raises Rejected ``document.missing`` when there is no file.
+    """
+    moment = at or datetime.now(UTC)
+    digest = await asyncio.to_thread(_digest, file)
+    try:
+        return await sandbox.call(inspect_file, file, digest, tuple(anchor.dump() for anchor in anchors), moment)
+    except (Rejected, Defect) as error:
+        finding = Finding(error.code, error.text.zh, error.text.en)
+        return Report(
+            file=file.name,
+            size=file.stat().st_size,
+            digest=digest,
+            integrity=Integrity.INDETERMINATE,
+            trust=Trust.UNCHECKED,
+            level=None,
+            signatures=(),
+            findings=(finding,),
+            checked_at=moment,
+        )
+
+
+def _digest(file: Path) -> str:
+    if not file.is_file():
+        raise Rejected(
+            "document.missing",
+            zh=f"找不到文件 {file}。请检查路径。",
+            en=f"There is no file {file}. Check the path.",
+            file=str(file),
+        )
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+async def achieved_level(sandbox: Sandbox, file: Path) -> str | None:
+    """PAdES level the file's signatures prove by themselves, None without an intact one; trust is another question."""
+    report = await sandbox.call(inspect_file, file, "", (), datetime.now(UTC))
+    return report.level

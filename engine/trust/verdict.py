@@ -1,0 +1,144 @@
+"""What a check of a signed file found, as plain data; the words are chosen so that no verdict sounds better than it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from engine.language import Text
+
+
+class Integrity(StrEnum):
+    """Whether the bytes are those that were signed; says nothing about who signed."""
+
+    VALID = "valid"
+    """Signed and unchanged since."""
+    EXTENDED = "extended"
+    """Signed; later additions are of the kinds the signature allows, and they are listed."""
+    MODIFIED = "modified"
+    """Signed; later the file was changed in ways the signature does not allow, or is not covered as it claims."""
+    BROKEN = "broken"
+    """A signature does not fit the bytes, or is malformed."""
+    INDETERMINATE = "indeterminate"
+    """Cannot be judged: unknown algorithm, format or damage."""
+    UNSIGNED = "unsigned"
+    """Holds no signature."""
+
+
+class Trust(StrEnum):
+    """Whether the signer's certificate leads to somebody we trust; says nothing about the bytes."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    UNCHECKED = "unchecked"
+    """No anchors were given."""
+
+
+_WORST_FIRST = (Integrity.BROKEN, Integrity.MODIFIED, Integrity.INDETERMINATE, Integrity.EXTENDED, Integrity.VALID)
+_LEAST_TRUSTED_FIRST = (Trust.REVOKED, Trust.UNTRUSTED, Trust.EXPIRED, Trust.UNCHECKED, Trust.TRUSTED)
+LEVELS = ("B-B", "B-T", "B-LT", "B-LTA")
+"""PAdES baseline levels (EN 319 142-1), lowest first."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing a person should know: a stable code and a sentence in both languages."""
+
+    code: str
+    zh: str
+    en: str
+
+    @property
+    def text(self) -> Text:
+        return Text(zh=self.zh, en=self.en)
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """A timestamp token: ``at`` is proven only if ``trust`` is trusted. ``scope``: signature or document."""
+
+    at: datetime
+    authority: str
+    trust: Trust
+    scope: str
+
+
+class SignatureVerdict(msgspec.Struct, frozen=True):
+    """One signature (``kind`` "signature") or document timestamp ("timestamp").
+
+    ``fields``: the form fields that show it. ``level``: PAdES baseline level its own evidence supports, None when it
+    is no PAdES signature or its integrity failed. ``covered``: bytes of the file, from its start, that it protects.
+    """
+
+    kind: str
+    fields: tuple[str, ...]
+    integrity: Integrity
+    trust: Trust
+    findings: tuple[Finding, ...] = ()
+    later_changes: tuple[Finding, ...] = ()
+    level: str | None = None
+    signer: str | None = None
+    issuer: str | None = None
+    serial: str | None = None
+    certificate: str | None = None
+    """SHA-256 of the signer's certificate, hex."""
+    algorithm: str | None = None
+    claimed_at: datetime | None = None
+    stamps: tuple[Stamp, ...] = ()
+    covered: int = 0
+    whole_file: bool = False
+    reason: str | None = None
+    location: str | None = None
+
+    @property
+    def proven_at(self) -> datetime | None:
+        """Earliest time a trusted timestamp proves."""
+        return min((stamp.at for stamp in self.stamps if stamp.trust is Trust.TRUSTED), default=None)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The verdict on one file; ``digest`` is its SHA-256 in hex, ``checked_at`` the time the trust was judged for."""
+
+    file: str
+    size: int
+    digest: str
+    integrity: Integrity
+    trust: Trust
+    level: str | None
+    signatures: tuple[SignatureVerdict, ...]
+    findings: tuple[Finding, ...]
+    checked_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; times in UTC."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        for verdict, entry in zip(self.signatures, plain["signatures"], strict=True):
+            entry["proven_at"] = msgspec.to_builtins(verdict.proven_at)
+        return plain
+
+
+def worst_integrity(verdicts: tuple[SignatureVerdict, ...]) -> Integrity:
+    """Integrity of a file from its signatures': the worst; additions are accounted for once a later one covers all."""
+    if not verdicts:
+        return Integrity.UNSIGNED
+    worst = min((verdict.integrity for verdict in verdicts), key=_WORST_FIRST.index)
+    if worst is Integrity.EXTENDED and any(verdict.whole_file for verdict in verdicts):
+        return Integrity.VALID
+    return worst
+
+
+def least_trust(verdicts: tuple[SignatureVerdict, ...]) -> Trust:
+    """Trust of a file: the least of its signatures'; document timestamps count only when there is nothing else."""
+    signatures = [verdict for verdict in verdicts if verdict.kind == "signature"] or list(verdicts)
+    return min((verdict.trust for verdict in signatures), key=_LEAST_TRUSTED_FIRST.index, default=Trust.UNCHECKED)
+
+
+def lowest_level(verdicts: tuple[SignatureVerdict, ...]) -> str | None:
+    """Level of a file: the lowest of its signatures', None when one has none."""
+    levels = [verdict.level for verdict in verdicts if verdict.kind == "signature"]
+    if not levels or None in levels:
+        return None
+    return min((level for level in levels if level), key=LEVELS.index)
