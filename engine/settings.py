@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: str | None = None
     """A PostgreSQL server of your own; None: the embedded one."""
     storage: str = "local"
-    plugins: tuple[str, ...] = ("local-storage",)
+    plugins: tuple[str, ...] = ("builtin-stages", "local-storage")
     """Allow-list: names of entry points in the group ``sealflow.plugins``; nothing else is loaded."""
     vendors: dict[str, dict[str, Any]] = {}
     """Settings of each provider by its name; the provider itself says which keys it knows."""

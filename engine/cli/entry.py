@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 import traceback
@@ -9,14 +10,46 @@ import traceback
 import click
 import structlog
 
-from engine.cli import batch, catalogue, console, journal, plugins, run, runs, stage, verify, worker
+from engine.cli import console
 from engine.errors import Misuse, SealflowError
 from engine.language import Text
 
 USAGE, BUG, INTERRUPTED = 64, 70, 130
 
 
-@click.group(
+_COMMANDS = {
+    "run": "run:run",
+    "batch": "batch:batch",
+    "stage": "stage:stage",
+    "verify": "verify:verify",
+    "status": "runs:status",
+    "resume": "runs:resume",
+    "export": "runs:export",
+    "pipelines": "catalogue:pipelines",
+    "stages": "catalogue:stages",
+    "plugins": "plugins:plugins",
+    "worker": "worker:worker",
+    "journal": "journal:journal",
+}
+"""Module and function of each command, in the order the help shows them."""
+
+
+class Door(click.Group):
+    """Imports a command when it is asked for: a PDF library costs a second that ``status`` need not pay."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # the same in every context
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, function = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"engine.cli.{module}"), function)
+        return command
+
+
+@click.command(
+    cls=Door,
     help=str(
         Text(
             zh="Sealflow：把 Word、PDF 或扫描件变成经得起查验的电子合同。",
@@ -28,23 +61,6 @@ USAGE, BUG, INTERRUPTED = 64, 70, 130
 @click.version_option(package_name="sealflow", prog_name="sealflow")
 def sealflow() -> None:
     """Root of the commands; its help is given above in the caller's language."""
-
-
-for command in (
-    run.run,
-    batch.batch,
-    stage.stage,
-    verify.verify,
-    runs.status,
-    runs.resume,
-    runs.export,
-    catalogue.pipelines,
-    catalogue.stages,
-    plugins.plugins,
-    worker.worker,
-    journal.journal,
-):
-    sealflow.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> int:
