@@ -17,6 +17,7 @@ from typing import Any
 import pdfplumber
 from pdfminer.pdfexceptions import PDFException
 from pdfminer.psparser import PSException
+from pdfplumber.utils.exceptions import MalformedPDFException, PdfminerException
 
 from engine.errors import Rejected
 from engine.pdf import intake
@@ -71,7 +72,17 @@ def read_pages(source: Path, numbers: list[int] | None = None) -> list[PageText]
 def _reading(file: str) -> Iterator[None]:
     try:
         yield
-    except (PDFException, PSException, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (
+        PdfminerException,
+        MalformedPDFException,
+        PDFException,
+        PSException,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+    ) as error:
         # pdfminer follows damaged structures into Python's own errors
         raise intake.damaged(file, f"{type(error).__name__}: {error}"[:200]) from None
 
