@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from engine.errors import Misuse, SealflowError
+from engine.language import Text
 from engine.settings import Settings
 from engine.vendors import hooks
 from engine.vendors.contracts import missing_from, stage_fault
@@ -22,6 +23,13 @@ from engine.vendors.factories import build, factory_fault, produced_by
 
 P = TypeVar("P")
 _STAGES = "sealflow_stages"
+_CAPABILITIES: Mapping[str, Text] = {
+    "sealflow_storages": Text("内容存储", "storage"),
+    "sealflow_sms_senders": Text("短信服务", "sms sender"),
+    "sealflow_face_verifiers": Text("人脸核身服务", "face verifier"),
+    "sealflow_ocr_engines": Text("文字识别引擎", "ocr engine"),
+    _STAGES: Text("阶段", "stage"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class Listed:
     name: str
     plugin: str
     development_only: bool
+    protocol: type | None
+    """What a provider implements; None for a stage."""
 
 
 class Registry:
@@ -67,9 +77,30 @@ class Registry:
     def listed(self) -> list[Listed]:
         """Everything offered, for people."""
         return [
-            Listed(_capability(offer.hook), offer.name, offer.plugin, _is_stand_in(offer.thing))
+            Listed(
+                _CAPABILITIES[offer.hook].en,
+                offer.name,
+                offer.plugin,
+                _is_stand_in(offer.thing),
+                hooks.PROTOCOLS.get(offer.hook),
+            )
             for offer in self._offers.values()
         ]
+
+    def named(self, name: str) -> list[Listed]:
+        """What a plugin or a single offer of this name is; raises Misuse ``provider.unknown``."""
+        rows = self.listed()
+        found = [row for row in rows if row.name == name] or [row for row in rows if row.plugin == name]
+        if not found:
+            known = sorted({word for row in rows for word in (row.name, row.plugin)})
+            raise Misuse(
+                "provider.unknown",
+                zh=f"没有名为 {name} 的插件或服务。{_hint_zh(name, known)}",
+                en=f"There is no plugin or provider named {name}. {_hint_en(name, known)}",
+                name=name,
+                known=", ".join(known),
+            )
+        return found
 
     async def close(self) -> None:
         """Close every provider that was made and has ``close``; all are tried, the first failure is raised."""
@@ -86,8 +117,8 @@ class Registry:
                 raise Misuse(
                     "provider.duplicate",
                     zh=f"插件 {other.plugin} 和 {offer.plugin} 都提供了名为 {offer.name} 的"
-                    f"{_capability(offer.hook)}。请从设置 plugins 中移除其中之一。",
-                    en=f"The plugins {other.plugin} and {offer.plugin} both offer {_capability(offer.hook)} named "
+                    f"{_CAPABILITIES[offer.hook].zh}。请从设置 plugins 中移除其中之一。",
+                    en=f"The plugins {other.plugin} and {offer.plugin} both offer {_CAPABILITIES[offer.hook].en} named "
                     f"{offer.name}. Take one of them out of the setting plugins.",
                     name=offer.name,
                 )
@@ -118,7 +149,7 @@ class Registry:
         self._refuse_in_production(offer, made)
         if _is_stand_in(offer.thing) or _is_stand_in(made):
             structlog.get_logger("sealflow").warning(
-                "STAND-IN IN USE: nothing it does is real", capability=_capability(offer.hook), provider=offer.name
+                "STAND-IN IN USE: nothing it does is real", capability=_CAPABILITIES[offer.hook].en, provider=offer.name
             )
         return made
 
@@ -149,8 +180,8 @@ class Registry:
         names = [offer.name for offer in self._offers.values() if offer.hook == hook]
         return Misuse(
             "provider.unknown",
-            zh=f"没有名为 {name} 的{_capability(hook)}。{_hint_zh(name, names)}",
-            en=f"There is no {_capability(hook)} named {name}. {_hint_en(name, names)}",
+            zh=f"没有名为 {name} 的{_CAPABILITIES[hook].zh}。{_hint_zh(name, names)}",
+            en=f"There is no {_CAPABILITIES[hook].en} named {name}. {_hint_en(name, names)}",
             name=name,
             known=", ".join(names),
         )
@@ -176,8 +207,8 @@ def _made_fault(offer: Offer) -> str | None:
 def _unfit(offer: Offer, fault: str) -> Misuse:
     return Misuse(
         "provider.unfit",
-        zh=f"插件 {offer.plugin} 提供的{_capability(offer.hook)} {offer.name} 不符合约定：{fault}。请更新该插件。",
-        en=f"The {_capability(offer.hook)} {offer.name} of the plugin {offer.plugin} does not fit its contract: "
+        zh=f"插件 {offer.plugin} 提供的{_CAPABILITIES[offer.hook].zh} {offer.name} 不符合约定：{fault}。请更新该插件。",
+        en=f"The {_CAPABILITIES[offer.hook].en} {offer.name} of the plugin {offer.plugin} does not fit its contract: "
         f"{fault}. Update the plugin.",
         name=offer.name,
         plugin=offer.plugin,
@@ -189,10 +220,6 @@ def _hook_of(protocol: object) -> str:
         if known is protocol:
             return hook
     raise TypeError(f"{protocol!r} is no vendor Protocol")
-
-
-def _capability(hook: str) -> str:
-    return hook.removeprefix("sealflow_").removesuffix("s").replace("_", " ")
 
 
 def _is_stand_in(thing: object) -> bool:
