@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from aiohttp import web
 from asn1crypto import cms, tsp
@@ -75,9 +76,11 @@ class Misbehaviour:
         )
 
     def stamps_with_another_algorithm(self, body: bytes) -> bytes:
-        return self._ask_instead(
-            body, message_imprint={"hash_algorithm": {"algorithm": "sha512"}, "hashed_message": bytes(64)}
-        )
+        """The same 32 bytes, said to be another algorithm's digest."""
+        digest = tsp.TimeStampReq.load(body)["message_imprint"]["hashed_message"].native
+        with patch.dict("engine.trust.authority.stamping._SIZES", {"sha3_256": 32}):
+            imprint = {"hash_algorithm": {"algorithm": "sha3_256"}, "hashed_message": digest}
+            return self._ask_instead(body, message_imprint=imprint)
 
     def sends_another_nonce(self, body: bytes) -> bytes:
         return self._ask_instead(body, nonce=4711)

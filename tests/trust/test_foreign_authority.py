@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asn1crypto.x509 import Certificate
 
+from engine.errors import Unavailable
 from engine.trust.anchors import load_anchors
 from engine.trust.timestamps import TimestampClient
 from tests.trust.misbehaviour import served
@@ -33,7 +33,7 @@ serial = serial
 signer_cert = tsa.pem
 certs = root.pem
 signer_key = tsa.key
-signer_digest = sha256
+signer_digest = {signer}
 default_policy = 1.3.6.1.4.1.32473.1
 digests = sha256, sha384, sha512
 accuracy = secs:1, millisecs:500
@@ -52,7 +52,7 @@ def openssl(folder: Path, *arguments: str) -> None:
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "conf").write_text(CONFIGURATION.format(chain="no", algorithm="sha256"))
+        (folder / "conf").write_text(CONFIGURATION.format(chain="no", algorithm="sha256", signer="sha256"))
         (folder / "serial").write_text("01")
         new = ["req", "-config", "conf", "-newkey", "rsa:2048", "-nodes", "-x509", "-days", "2"]
         openssl(
@@ -80,17 +80,24 @@ def folder() -> Iterator[Path]:
 async def test_openssls_tokens_are_accepted_in_every_form_it_gives_them(
     folder: Path, chain: str, algorithm: str
 ) -> None:
-    (folder / "conf").write_text(CONFIGURATION.format(chain=chain, algorithm=algorithm))
+    digest = hashlib.sha256(b"contract").digest()
+    assert digest in await stamp(folder, digest, chain=chain, algorithm=algorithm, signer="sha512")
+
+
+async def test_a_token_signed_over_sha1_is_refused(folder: Path) -> None:
+    with pytest.raises(Unavailable) as caught:
+        await stamp(folder, bytes(32), chain="no", algorithm="sha256", signer="sha1")
+    assert "signature: digest algorithm sha1" in str(caught.value.facts["failures"])
+
+
+async def stamp(folder: Path, digest: bytes, **options: str) -> bytes:
+    (folder / "conf").write_text(CONFIGURATION.format(**options))
 
     def reply(body: bytes) -> bytes:
         (folder / "request").write_bytes(body)
-        openssl(
-            folder, "ts", "-reply", "-config", "conf", "-section", "service", "-queryfile", "request", "-out", "reply"
-        )
+        answer = ["ts", "-reply", "-config", "conf", "-section", "service", "-queryfile", "request", "-out", "reply"]
+        openssl(folder, *answer)
         return (folder / "reply").read_bytes()
 
-    digest = hashlib.sha256(b"contract").digest()
-    anchors: tuple[Certificate, ...] = load_anchors(folder / "anchors")
-    async with served(reply) as authority, TimestampClient([authority], anchors) as client:
-        token = await client.stamp(digest)
-    assert digest in token
+    async with served(reply) as authority, TimestampClient([authority], load_anchors(folder / "anchors")) as client:
+        return await client.stamp(digest)

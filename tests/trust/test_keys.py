@@ -190,13 +190,17 @@ async def test_a_renewed_certificate_is_used_without_a_restart(keys: Path) -> No
     assert after.certificate.serial_number != before.certificate.serial_number
 
 
-@pytest.mark.parametrize("party", ["nobody", "../sample", "/etc/passwd", "", ".", "sample.p12", "a\nb", "*"])
+@pytest.mark.parametrize("party", ["nobody", "../sample", "./other", "", ".", "other.p12", "a\nb", "*", "o" * 300])
 async def test_an_unknown_party_is_told_which_parties_there_are_and_no_path_escapes(keys: Path, party: str) -> None:
-    (keys / "inner").mkdir()
+    inner = keys / "inner"
+    inner.mkdir()
+    for suffix in (".p12", ".passphrase"):
+        shutil.copy(keys / f"sample{suffix}", inner / f"other{suffix}")
+    assert await Pkcs12Keyring(inner).key("other")
     with pytest.raises(Misuse) as caught:
-        await Pkcs12Keyring(keys / "inner" / "..").key(party)
+        await Pkcs12Keyring(inner).key(party)
     assert caught.value.code == "keys.unknown_party"
-    assert caught.value.facts["known"] == "sample"
+    assert caught.value.facts["known"] == "other"
 
 
 async def test_a_chinese_party_name_is_as_good_as_any(keys: Path) -> None:

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+import engine.trust.tokens
 from engine.trust.authority import certificates
 from engine.trust.tokens import Question, RefusedRequest, TokenCheck, UntrustedReply
 from tests.trust.misbehaviour import BASE, Misbehaviour, TestPki
@@ -91,12 +92,15 @@ async def test_an_expired_anchor_vouches_for_no_authority_not_even_itself() -> N
     assert caught.value.reason == "chain"
 
 
-async def test_a_remembered_path_ends_with_its_first_certificate() -> None:
-    brief = certificates.make_timestamping(PKI.issuing, BASE, validity=timedelta(hours=1, seconds=2))
+async def test_a_remembered_path_ends_with_its_first_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    brief = certificates.make_timestamping(PKI.issuing, BASE, validity=timedelta(hours=2))
+    later = datetime.now(UTC) + timedelta(hours=1, seconds=1)
     check = make_check()
     await check.accept(PKI.issuer(brief).answer(QUESTION.encode()), QUESTION, ASKED_AT)
-    (ends,) = check._trusted.values()
-    assert ends == brief.certificate.not_valid_after_utc
+    monkeypatch.setattr(engine.trust.tokens, "datetime", type("Clock", (), {"now": staticmethod(lambda _zone: later)}))
+    with pytest.raises(UntrustedReply) as caught:
+        await check.accept(PKI.issuer(brief, clock=lambda: later).answer(QUESTION.encode()), QUESTION, later)
+    assert caught.value.reason == "chain"
 
 
 @given(st.sampled_from(["sha256", "sha384", "sha512"]), st.binary(min_size=1))

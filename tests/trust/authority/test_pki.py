@@ -1,5 +1,6 @@
-import multiprocessing
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,14 +116,16 @@ def test_nobody_else_can_read_a_key(pki: DemoPki) -> None:
     assert stat.S_IMODE(pki.directory.stat().st_mode) == 0o700
 
 
-def _open(directory: str) -> tuple[int, int]:
-    pki = open_pki(Path(directory))
-    return pki.port, pki.root.certificate.serial_number
+def test_all_who_come_at_the_same_moment_get_one_and_the_same_pki(tmp_path: Path) -> None:
+    together = threading.Barrier(6)
 
+    def open_together(_number: int) -> tuple[int, int]:
+        together.wait()
+        pki = open_pki(tmp_path / "home" / "pki")  # the lock is on an open file, so threads are as good as processes
+        return pki.port, pki.root.certificate.serial_number
 
-def test_processes_that_come_at_the_same_moment_get_one_and_the_same_pki(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        opened = pool.map(_open, [str(tmp_path / "home" / "pki")] * 6, chunksize=1)
+    with ThreadPoolExecutor(6) as pool:
+        opened = list(pool.map(open_together, range(6)))
     assert len(set(opened)) == 1
     assert sorted(path.name for path in (tmp_path / "home").iterdir()) == [".pki.lock", "pki"]
 
