@@ -37,7 +37,7 @@ def appearance(pdf: Pdf, widget: pikepdf.Object) -> pikepdf.Object | None:
         left, _, right, _ = (edge * block.size / 1000 for edge in line.ink())
         x = _PADDING + (width - 2 * _PADDING - (right - left)) * {1: 0.5, 2: 1.0}.get(centred, 0.0) - left
         y = top - block.ascent - number * text.LEADING * block.size
-        parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size, 'Field')}")
+        parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size)}")
     form = pdf.make_stream(("BT 0 g " + "\n".join(parts) + " ET").encode("ascii"))
     form[Name.Type], form[Name.Subtype] = Name.XObject, Name.Form
     form[Name.BBox] = Array([0, 0, width, height])

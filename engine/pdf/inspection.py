@@ -210,8 +210,8 @@ def codes(item: pikepdf.Object) -> Iterator[str]:
     keys = set(entries.keys())
     for key in keys & KEYS.keys():
         yield KEYS[key]
-    kind, subtype = _name(entries.get(Name.Type)), _name(entries.get(Name.Subtype))
-    action = ACTIONS.get(_name(entries.get(Name.S)))
+    kind, subtype = intake.name_of(entries.get(Name.Type)), intake.name_of(entries.get(Name.Subtype))
+    action = ACTIONS.get(intake.name_of(entries.get(Name.S)))
     if action and kind in ("", "/Action") and not keys & {"/K", "/Pg"}:  # a structure element has /S too
         yield action
     if isinstance(item, Stream) and keys & {"/F", "/FFilter", "/FDecodeParms"}:
@@ -220,16 +220,12 @@ def codes(item: pikepdf.Object) -> Iterator[str]:
         yield "files.external" if "/EF" not in keys else "files.embedded"
     if "/Rect" in keys and subtype and subtype not in ("/Form", "/Image"):
         yield ANNOTATIONS.get(subtype, "annotations")
-    if subtype == "/PS" or _name(entries.get(Name.Subtype2)) == "/PS":
+    if subtype == "/PS" or intake.name_of(entries.get(Name.Subtype2)) == "/PS":
         yield "postscript"
     if "/ByteRange" in keys and "/Contents" in keys:
         yield "signature"
     if kind in ("/OCG", "/OCMD"):
         yield "layers"
-
-
-def _name(value: object) -> str:
-    return str(value) if isinstance(value, Name) else ""
 
 
 def _is_dynamic(root: pikepdf.Object, form: pikepdf.Object) -> bool:

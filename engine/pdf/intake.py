@@ -6,6 +6,7 @@ Every way in which foreign bytes fail to be a readable PDF leaves here as a Reje
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pikepdf
 from pikepdf import settings
 
 from engine.errors import Rejected
+
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 PAGE_LIMIT = 5000
 """Pages of one document. A contract with its annexes has hundreds; beyond this, splitting serves its readers."""
@@ -38,8 +41,8 @@ def reading(file: str) -> Iterator[None]:
             en=f"{file} needs a password to open. Save it without a password and upload it again.",
             file=file,
         ) from None
-    except (pikepdf.PikepdfError, RecursionError) as error:
-        reason = str(error)[:200]
+    except (pikepdf.PikepdfError, RecursionError, UnicodeDecodeError) as error:
+        reason = re.sub(r"^\S*/", "", str(error))[:200]  # the library names the file with its folder
         if "memory" in reason or "limit" in reason:
             raise too_large(file) from None
         raise damaged(file, reason) from None
@@ -72,6 +75,17 @@ def limit_decoder() -> None:
         dct_max_memory=STREAM_LIMIT,
         doc_max_warnings=10_000,
     )
+
+
+def name_of(value: object) -> str:
+    """A PDF name with its slash, as keys of dictionaries read; "" for anything else.
+
+    Chinese producers write names in GBK, which the library's own conversion to text refuses.
+    """
+    if not isinstance(value, pikepdf.Name):
+        return ""
+    given = _ESCAPED.sub(lambda match: bytes([int(match.group(1), 16)]), value.unparse())
+    return given.decode("utf-8", "surrogateescape")
 
 
 def damaged(file: str, reason: str) -> Rejected:

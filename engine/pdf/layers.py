@@ -9,6 +9,8 @@ from __future__ import annotations
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Operator, Pdf, Stream
 
+from engine.pdf import intake
+
 _PAINT_PATH = frozenset({"f", "F", "f*", "B", "B*", "b", "b*", "S", "s"})
 _PAINT_OTHER = frozenset({"Tj", "TJ", "sh", "Do", "INLINE IMAGE"})
 _HIDDEN = 2
@@ -76,7 +78,7 @@ class _Layers:
         states = [item.objgen not in self.hidden for item in members if isinstance(item, Dictionary)]
         if not states:
             return False
-        policy = str(membership.get(Name.P, Name.AnyOn))
+        policy = intake.name_of(membership.get(Name.P))
         shown = {"/AllOn": all(states), "/AnyOff": not all(states), "/AllOff": not any(states)}
         return not shown.get(policy, any(states))
 
@@ -100,7 +102,7 @@ def _rewrite(pdf: Pdf, content: pikepdf.Object, table: pikepdf.Object, layers: _
         hidden = any(mark[1] for mark in marks)
         if operator in ("BDC", "BMC"):
             layer = operator == "BDC" and operands[:1] == [Name.OC]
-            off = layer and isinstance(operands[-1], Name) and layers.is_hidden(table.get(operands[-1]))
+            off = layer and isinstance(operands[-1], Name) and layers.is_hidden(table.get(intake.name_of(operands[-1])))
             marks.append((layer, bool(off)))
             if layer:
                 continue

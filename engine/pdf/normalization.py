@@ -14,7 +14,7 @@ from pathlib import Path
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
 
-from engine.pdf import cleaning, inspection, intake, layers, overlays, page_boxes
+from engine.pdf import cleaning, inspection, intake, layers, overlays, page_boxes, substitution
 from engine.pdf.inspection import Inspection
 from engine.pdf.overlays import Flattened
 from engine.pdf.page_boxes import A4
@@ -55,6 +55,7 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
         found = inspection.inspect_pdf(pdf)
         inspection.refuse(source.name, found)
         layers.settle(pdf)
+        substitution.embed_missing(pdf)
         flattened = Flattened()
         form = pdf.Root.get(Name.AcroForm)
         stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"

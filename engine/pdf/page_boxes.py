@@ -81,8 +81,8 @@ def visible_box(page: pikepdf.Object) -> Box:
 
 def rotation(page: pikepdf.Object) -> int:
     """Clockwise rotation for display: 0, 90, 180 or 270; other values are cut to a quarter turn as viewers do."""
-    number = _number(inherited(page, "/Rotate"))
-    return 0 if number is None else int(number / 90) % 4 * 90
+    turn = number(inherited(page, "/Rotate"))
+    return 0 if turn is None else int(turn / 90) % 4 * 90
 
 
 def placement(visible: Box, clockwise: int) -> Placement:
@@ -119,7 +119,7 @@ def numbers(value: object, count: int) -> list[float] | None:
     """The finite numbers of an array of exactly ``count``, or None."""
     if not isinstance(value, Array) or len(value) != count:
         return None
-    found = [_number(item) for item in value]
+    found = [number(item) for item in value]
     return None if any(item is None for item in found) else [item for item in found if item is not None]
 
 
@@ -127,16 +127,17 @@ def _box(value: object) -> Box | None:
     found = numbers(value, 4)
     if found is None:
         return None
-    x1, y1, x2, y2 = (max(-_FAR, min(_FAR, number)) for number in found)
+    x1, y1, x2, y2 = (max(-_FAR, min(_FAR, edge)) for edge in found)
     return Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
+    """A finite number of the file, or None for anything else."""
     try:
-        number = float(value)  # type: ignore[arg-type]  # whatever the file holds; the next lines say what if not
+        found = float(value)  # type: ignore[arg-type]  # whatever the file holds; the next lines say what if not
     except (TypeError, ValueError, OverflowError, NotImplementedError):
         return None
-    return number if math.isfinite(number) else None
+    return found if math.isfinite(found) else None
 
 
 def rectangle(box: Box) -> Array:

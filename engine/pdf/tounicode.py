@@ -53,11 +53,40 @@ def character(text: str) -> str:
     )
 
 
+def read_cmap(cmap: pikepdf.Object | None) -> dict[int, str]:
+    """Code to text of a ToUnicode stream; empty if it is none."""
+    if not isinstance(cmap, pikepdf.Stream):
+        return {}
+    found: dict[int, str] = {}
+    for kind, body in _SECTION.findall(cmap.read_bytes()):
+        found |= {int(code, 16): text for code, text in (_pairs(body) if kind == b"bfchar" else _ranges(body)) if code}
+    return found
+
+
+def write_cmap(texts: dict[bytes, str]) -> bytes:
+    """A ToUnicode stream for codes of any length (ISO 32000-2 9.10.3)."""
+    spaces = sorted({len(code) for code in texts})
+    lines = b"".join(b"<%s> <%s>\n" % (b"00" * size, b"FF" * size) for size in spaces)
+    return b"".join(
+        [
+            b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n",
+            b"/CMapName /Adobe-Identity-UCS def /CMapType 2 def\n",
+            b"%d begincodespacerange\n%sendcodespacerange\n" % (len(spaces), lines),
+            _sections([(code.hex().upper().encode("ascii"), text) for code, text in sorted(texts.items())]),
+            b"\nendcmap CMapName currentdict /CMap defineresource pop end end\n",
+        ]
+    )
+
+
 def _rewrite(section: re.Match[bytes]) -> bytes:
     kind, body = section.groups()
     entries = _pairs(body) if kind == b"bfchar" else _ranges(body)
     if all(character(text) == text for _, text in entries):
         return section.group()
+    return _sections(entries)
+
+
+def _sections(entries: list[tuple[bytes, str]]) -> bytes:
     parts = []
     for start in range(0, len(entries), 100):  # a section holds at most 100 entries (Adobe note 5014)
         part = entries[start : start + 100]

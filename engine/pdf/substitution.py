@@ -1,0 +1,255 @@
+"""Embeds a bundled typeface where a document names a Chinese, Japanese or Korean font without bringing it.
+
+Without this each viewer draws whatever it has, or nothing. Positions and widths stay as the document says; shapes are
+those of Noto SC, also for Japanese. Vertical forms of punctuation are drawn as the horizontal ones, and a character
+that no bundled face has stays blank. Latin fonts of the standard fourteen are left alone: every viewer has them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pikepdf
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.cu2quPen import Cu2QuPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from pdfminer.cmapdb import CMapDB
+from pdfminer.psexceptions import PSException
+from pikepdf import Array, Dictionary, Name, Pdf, Stream
+
+from engine.pdf import intake, page_boxes, tounicode
+from engine.pdf.faces import FACES, FontName, glyph
+
+_COLLECTIONS = {"GB1": "Adobe-GB1", "CNS1": "Adobe-CNS1", "Japan1": "Adobe-Japan1", "Korea1": "Adobe-Korea1"}
+_SERIF_HINTS = (b"song", b"sun", b"ming", b"mincho", b"serif", b"kai", b"fang", b"ryumin", b"heiseimin", b"kozmin")
+_SERIF_HINTS_GBK = tuple(name.encode("gbk") for name in ("宋", "仿", "楷"))
+_SHOW = {"Tj", "'", '"'}
+_FILES = (Name.FontFile, Name.FontFile2, Name.FontFile3)
+
+
+@dataclass(slots=True)
+class _Use:
+    """One Type 0 font without a program, and the strings shown with it."""
+
+    font: pikepdf.Object
+    strings: set[bytes] = field(default_factory=set)
+
+
+def embed_missing(pdf: Pdf) -> int:
+    """Embed a substitute for every composite font that has no program; returns how many were."""
+    uses: dict[tuple[int, int], _Use] = {}
+    for scope in pdf.content_scopes():
+        fonts = scope.resources.get(Name.Font) if scope.resources is not None else None
+        if not isinstance(fonts, Dictionary):
+            continue
+        lacking = {key: value for key, value in fonts.items() if _lacks_program(value)}
+        if lacking:
+            for key, text in _shown(scope.content):
+                if key in lacking:
+                    use = uses.setdefault(_identity(lacking[key]), _Use(lacking[key]))
+                    use.strings.add(text)
+    return sum(_embed(pdf, use) for use in uses.values())
+
+
+def _lacks_program(font: pikepdf.Object) -> bool:
+    if not isinstance(font, Dictionary) or font.get(Name.Subtype) != Name.Type0:
+        return False
+    descendant = _descendant(font)
+    if descendant is None:
+        return False
+    descriptor = descendant.get(Name.FontDescriptor)
+    return not isinstance(descriptor, Dictionary) or not any(isinstance(descriptor.get(key), Stream) for key in _FILES)
+
+
+def _descendant(font: pikepdf.Object) -> pikepdf.Object | None:
+    descendants = font.get(Name.DescendantFonts)
+    first = descendants[0] if isinstance(descendants, Array) and len(descendants) else None
+    return first if isinstance(first, Dictionary) else None
+
+
+def _identity(font: pikepdf.Object) -> tuple[int, int]:
+    descendant = _descendant(font)
+    return font.objgen if font.is_indirect or descendant is None else descendant.objgen
+
+
+def _shown(content: pikepdf.Object) -> Iterator[tuple[str, bytes]]:
+    """Font resource name and string of every text-showing operator."""
+    current, saved = "", list[str]()
+    for instruction in pikepdf.parse_content_stream(content, "q Q Tf Tj TJ ' \""):
+        operator, operands = str(instruction.operator), instruction.operands
+        if operator == "q":
+            saved.append(current)
+        elif operator == "Q":
+            current = saved.pop() if saved else current
+        elif operator == "Tf" and len(operands) and isinstance(operands[0], Name):
+            current = intake.name_of(operands[0])
+        elif operator in _SHOW and len(operands) and isinstance(operands[-1], pikepdf.String):
+            yield current, bytes(operands[-1])
+        elif operator == "TJ" and len(operands) and isinstance(operands[0], Array):
+            yield from ((current, bytes(item)) for item in operands[0] if isinstance(item, pikepdf.String))
+
+
+def _embed(pdf: Pdf, use: _Use) -> int:
+    descendant = _descendant(use.font)
+    if descendant is None:
+        return 0
+    codes = _codes(use)
+    texts = _texts(use, codes, descendant)
+    if not texts:
+        return 0
+    name = descendant.get(Name.BaseFont)
+    style: FontName = "serif" if isinstance(name, Name) and _is_serif(name) else "sans"
+    widths = _widths(descendant)
+    default = page_boxes.number(descendant.get(Name.DW))
+    program, glyphs = _program(
+        {codes[code]: text for code, text in texts.items()}, style, widths, 1000.0 if default is None else default
+    )
+    mapping = bytearray(2 * (max(glyphs, default=0) + 1))
+    for cid, index in glyphs.items():
+        mapping[2 * cid : 2 * cid + 2] = index.to_bytes(2, "big")
+    base = Name("/SEALFL+NotoSC-" + ("Serif" if style == "serif" else "Sans"))
+    descendant[Name.Subtype] = Name.CIDFontType2
+    descendant[Name.CIDToGIDMap] = pdf.make_stream(bytes(mapping))
+    descendant[Name.FontDescriptor] = pdf.make_indirect(
+        Dictionary(
+            Type=Name.FontDescriptor,
+            FontName=base,
+            Flags=4 | (2 if style == "serif" else 0),
+            FontBBox=Array([-1000, -500, 2500, 1500]),
+            ItalicAngle=0,
+            Ascent=880,
+            Descent=-120,
+            CapHeight=733,
+            StemV=80,
+            FontFile2=pdf.make_stream(program, Length1=len(program)),
+        )
+    )
+    use.font[Name.BaseFont] = descendant[Name.BaseFont] = base
+    descendant[Name.CIDSystemInfo] = Dictionary(Registry="Adobe", Ordering="Identity", Supplement=0)
+    encoding = intake.name_of(use.font.get(Name.Encoding))
+    if not encoding.startswith("/Identity"):
+        cmap = pdf.make_stream(_cmap(codes, encoding.endswith("V")))
+        cmap[Name.Type], cmap[Name.CMapName], cmap[Name.WMode] = Name.CMap, Name.Sealflow, int(encoding.endswith("V"))
+        cmap[Name.CIDSystemInfo] = descendant[Name.CIDSystemInfo]
+        use.font[Name.Encoding] = cmap
+    use.font[Name.ToUnicode] = pdf.make_stream(tounicode.write_cmap(texts))
+    return 1
+
+
+def _is_serif(name: Name) -> bool:
+    given = intake.name_of(name).encode("utf-8", "surrogateescape").lower()
+    return any(hint in given for hint in (*_SERIF_HINTS, *_SERIF_HINTS_GBK))
+
+
+def _codes(use: _Use) -> dict[bytes, int]:
+    """Character codes shown and their CIDs, by a predefined CMap (ISO 32000-2 9.7.5.2) or a given one's parent."""
+    encoding = intake.name_of(use.font.get(Name.Encoding)).lstrip("/")
+    if encoding.startswith("Identity"):
+        return {
+            text[at : at + 2]: int.from_bytes(text[at : at + 2], "big")
+            for text in use.strings
+            for at in range(0, len(text) - 1, 2)
+        }
+    try:
+        tree = getattr(CMapDB.get_cmap(encoding), "code2cid", {})  # identity maps have none
+    except PSException:
+        return {}
+    codes: dict[bytes, int] = {}
+    for text in use.strings:
+        start, branch = 0, tree
+        for at, byte in enumerate(text):
+            found = branch.get(byte)
+            if isinstance(found, dict):
+                branch = found
+                continue
+            if isinstance(found, int):
+                codes[text[start : at + 1]] = found
+            start, branch = at + 1, tree
+    return codes
+
+
+def _texts(use: _Use, codes: dict[bytes, int], descendant: pikepdf.Object) -> dict[bytes, str]:
+    """What each code means: by its ToUnicode map, else by the character collection of its CID."""
+    info = descendant.get(Name.CIDSystemInfo)
+    ordering = info.get(Name.Ordering) if isinstance(info, Dictionary) else None
+    collection = _COLLECTIONS.get(str(ordering) if isinstance(ordering, pikepdf.String) else "")
+    known = CMapDB.get_unicode_map(collection).cid2unichr if collection else {}
+    given = tounicode.read_cmap(use.font.get(Name.ToUnicode))
+    found = {code: given.get(int.from_bytes(code, "big")) or known.get(cid, "") for code, cid in codes.items()}
+    return {code: tounicode.character(text) for code, text in sorted(found.items()) if text}
+
+
+def _cmap(codes: dict[bytes, int], vertical: bool) -> bytes:
+    """An embedded CMap for exactly these codes: not every viewer has the predefined ones."""
+    spaces = sorted({(code[:-1] + b"\0", code[:-1] + b"\xff") for code in codes})
+    pairs = sorted(codes.items())
+    parts = [
+        b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n",
+        b"/CIDSystemInfo 3 dict dup begin /Registry (Adobe) def /Ordering (Identity) def /Supplement 0 def end def\n",
+        b"/CMapName /Sealflow def /CMapType 1 def /WMode %d def\n" % vertical,
+    ]
+    for start in range(0, len(spaces), 100):
+        block = spaces[start : start + 100]
+        lines = b"".join(b"<%s> <%s>\n" % (low.hex().encode(), high.hex().encode()) for low, high in block)
+        parts.append(b"%d begincodespacerange\n%sendcodespacerange\n" % (len(block), lines))
+    for start in range(0, len(pairs), 100):
+        part = pairs[start : start + 100]
+        lines = b"".join(b"<%s> %d\n" % (code.hex().encode(), cid) for code, cid in part)
+        parts.append(b"%d begincidchar\n%sendcidchar\n" % (len(part), lines))
+    return b"".join([*parts, b"endcmap CMapName currentdict /CMap defineresource pop end end\n"])
+
+
+def _widths(descendant: pikepdf.Object) -> dict[int, float]:
+    """The array W (ISO 32000-2 9.7.4.3) by CID."""
+    widths: dict[int, float] = {}
+    items = descendant.get(Name.W)
+    entries = list(items) if isinstance(items, Array) else []
+    while len(entries) >= 2:
+        first = page_boxes.number(entries[0])
+        if isinstance(entries[1], Array):
+            values = [page_boxes.number(value) for value in entries[1]]
+            entries = entries[2:]
+        elif len(entries) >= 3:
+            end = page_boxes.number(entries[1]) or 0
+            span = int(min(65535, end) - (first or 0)) + 1
+            values, entries = [page_boxes.number(entries[2])] * max(0, span), entries[3:]
+        else:
+            break
+        widths |= {int(first or 0) + step: value for step, value in enumerate(values) if value is not None}
+    return widths
+
+
+def _program(
+    texts: dict[int, str], style: FontName, widths: dict[int, float], default: float
+) -> tuple[bytes, dict[int, int]]:
+    """A TrueType program with one glyph per CID, each fitted to the width the document gives it."""
+    names, outlines, metrics, indexes = [".notdef"], {".notdef": TTGlyphPen(None).glyph()}, {".notdef": (1000, 0)}, {}
+    for cid, text in texts.items():
+        found = glyph(text, style) if len(text) == 1 else None
+        width = widths.get(cid, default)
+        if found is None:
+            continue
+        pen = TTGlyphPen(None)
+        # A face may be wider than its place (half-width Latin); narrower ones keep their shape and stand at the left.
+        squeeze = min(1.0, width / found.advance) if found.advance and width > 0 else 1.0
+        turned = TransformPen(Cu2QuPen(pen, max_err=1.0, reverse_direction=True), (squeeze, 0, 0, 1, 0, 0))
+        FACES[found.face].font.draw_glyph_with_pen(found.number, turned)
+        name = f"cid{cid:05d}"
+        indexes[cid] = len(names)
+        names.append(name)
+        outlines[name], metrics[name] = pen.glyph(), (max(0, round(width)), 0)
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap({})
+    builder.setupGlyf(outlines)
+    builder.setupHorizontalMetrics(metrics)
+    builder.setupHorizontalHeader(ascent=880, descent=-120)
+    builder.setupPost(keepGlyphNames=False)
+    builder.font["head"].created = builder.font["head"].modified = 0
+    builder.font.recalcTimestamp = False
+    buffer = io.BytesIO()
+    builder.save(buffer)
+    return buffer.getvalue(), indexes
