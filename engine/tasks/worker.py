@@ -16,26 +16,29 @@ _TIDYING = 10.0
 """Seconds a process gets beyond the draining time to cancel what is left and close its connections."""
 
 
-def run_worker(
+async def supervise(
     composition: str, *, processes: int = 2, threads: int = 8, relay: bool = False, drain: float = 60.0
 ) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit status.
+    """Run until SIGTERM or SIGINT; returns the exit status. Only in the main thread, which the processes are tied to.
 
     ``composition``: ``module:function`` that returns an ``engine.tasks.composition.Composition``; it is called in each
     process. ``threads``: runs one process works on at a time. ``drain``: seconds running legs get to finish.
-    Call it in the main thread: the kernel ties the processes to it.
     """
 
     def post(name: str, duty: str, *options: str) -> Post:
         command = (sys.executable, "-m", "engine.tasks.duties", duty, composition, "--parent", str(os.getpid()))
         return Post(name, (*command, *options))
 
-    async def supervise() -> int:
-        limits = ("--threads", str(threads), "--drain", str(drain))
-        posts = [post(f"consumer {number + 1}", "consume", *limits) for number in range(processes)]
-        posts.append(post("sweeper", "sweep"))
-        if relay:
-            posts.append(post("relay", "relay"))
-        return await Supervisor(posts, drain + _TIDYING).run()
+    limits = ("--threads", str(threads), "--drain", str(drain))
+    posts = [post(f"consumer {number + 1}", "consume", *limits) for number in range(processes)]
+    posts.append(post("sweeper", "sweep"))
+    if relay:
+        posts.append(post("relay", "relay"))
+    return await Supervisor(posts, drain + _TIDYING).run()
 
-    return asyncio.run(supervise())
+
+def run_worker(
+    composition: str, *, processes: int = 2, threads: int = 8, relay: bool = False, drain: float = 60.0
+) -> int:
+    """``supervise`` for a program that has no event loop yet."""
+    return asyncio.run(supervise(composition, processes=processes, threads=threads, relay=relay, drain=drain))
