@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.errors import Misuse
 from engine.trust.anchors import load_anchors
@@ -36,6 +37,9 @@ async def test_production_refuses_a_demo_pki_that_is_already_there(tmp_path: Pat
         await ensure_demo(tmp_path / "demo", "production")
 
 
-async def test_its_use_is_announced_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    await ensure_demo(tmp_path / "demo", "development")
-    assert "no legal effect" in capsys.readouterr().out
+async def test_its_use_is_announced_loudly(tmp_path: Path) -> None:
+    with capture_logs() as entries:
+        await ensure_demo(tmp_path / "demo", "development")
+    (entry,) = entries
+    assert entry["log_level"] == "warning"
+    assert "no legal effect" in entry["note"]
