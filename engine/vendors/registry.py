@@ -40,8 +40,6 @@ class Listed:
     name: str
     plugin: str
     development_only: bool
-    protocol: type | None
-    """What a provider implements; None for a stage."""
 
 
 class Registry:
@@ -82,7 +80,6 @@ class Registry:
                 offer.name,
                 offer.plugin,
                 _is_stand_in(offer.thing),
-                hooks.PROTOCOLS.get(offer.hook),
             )
             for offer in self._offers.values()
         ]

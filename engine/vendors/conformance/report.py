@@ -17,13 +17,14 @@ from engine.vendors.conformance.face import face_cases
 from engine.vendors.conformance.ocr import ocr_cases
 from engine.vendors.conformance.sms import sms_cases
 from engine.vendors.conformance.storage import storage_cases
+from engine.vendors.protocols import FaceVerifier, OcrEngine, SmsSender, Storage
 from engine.vendors.registry import Registry
 
-_CASES: dict[str, tuple[Case[Any], ...]] = {
-    "storage": storage_cases,
-    "sms sender": sms_cases,
-    "face verifier": face_cases,
-    "ocr engine": ocr_cases,
+_CONTRACTS: dict[str, tuple[type, tuple[Case[Any], ...]]] = {
+    "storage": (Storage, storage_cases),
+    "sms sender": (SmsSender, sms_cases),
+    "face verifier": (FaceVerifier, face_cases),
+    "ocr engine": (OcrEngine, ocr_cases),
 }
 
 
@@ -47,6 +48,19 @@ class Finding:
     reason: Text | None
     seconds: float
 
+    @property
+    def passed(self) -> bool:
+        return self.verdict is not Verdict.BROKEN
+
+    @property
+    def detail(self) -> Text:
+        """What to show a person: the demand, and why it was not kept or not tried."""
+        if self.reason is None:
+            return self.demand
+        if self.verdict is Verdict.NOT_TRIED:
+            return Text(zh=f"未检查：{self.reason.zh}", en=f"not tried: {self.reason.en}")
+        return Text(zh=f"{self.demand.zh}：{self.reason.zh}", en=f"{self.demand.en}: {self.reason.en}")
+
 
 async def check(name: str, registry: Registry, bench: Bench | None = None) -> list[Finding]:
     """Examine the provider ``name``, or every provider of the plugin ``name``.
@@ -57,11 +71,11 @@ async def check(name: str, registry: Registry, bench: Bench | None = None) -> li
     findings = []
     with tempfile.TemporaryDirectory(prefix="sealflow-check-") as folder:
         for row in registry.named(name):
-            if row.protocol is None:
+            if row.capability not in _CONTRACTS:
                 findings.append(_well_shaped(row.name))
                 continue
-            provider = registry.provider(row.protocol, row.name)
-            cases = _CASES[row.capability]
+            protocol, cases = _CONTRACTS[row.capability]
+            provider = registry.provider(protocol, row.name)
             findings += await examine(row.capability, row.name, provider, cases, bench or Bench(Path(folder)))
     return findings
 
