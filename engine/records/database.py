@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from engine.errors import Misuse, Unavailable
+from engine.errors import Misuse, Rejected, Unavailable
 
 Connection = AsyncConnection[DictRow]
 """What every function of these rooms takes first: rows come as dicts, nothing commits by itself."""
@@ -60,7 +60,8 @@ class Database:
         """One transaction: commits at the end, rolls back on an exception.
 
         Raises Unavailable ``database.unavailable`` when the server is away or takes the connection from us, at any
-        moment up to and including the commit; the next transaction finds a new connection by itself.
+        moment up to and including the commit; the next transaction finds a new connection by itself. Raises Rejected
+        ``records.not_storable`` for values PostgreSQL cannot hold, such as a label with a NUL character.
         """
         async with self.autocommit() as connection, connection.transaction():
             yield connection
@@ -79,6 +80,8 @@ class Database:
                 await self._pool.putconn(connection)
         except psycopg.OperationalError as error:  # includes PoolTimeout and deadlocks
             raise unavailable(error) from error
+        except (psycopg.DataError, UnicodeEncodeError) as error:
+            raise _not_storable(error) from error
 
     async def _living_connection(self) -> Connection:
         """Connections that died while they were idle are dropped at once: after a restart all of them are dead."""
@@ -104,7 +107,7 @@ def _is_silent(connection: Connection) -> bool:
 
 def unavailable(error: Exception) -> Unavailable:
     """The error a caller sees for any failure of the server or of the way to it."""
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    reason = _reason(error)
     return Unavailable(
         "database.unavailable",
         zh=f"数据库暂时不可用：{reason}。系统会自动重试；若持续出现，请检查 PostgreSQL 服务。",
@@ -113,12 +116,26 @@ def unavailable(error: Exception) -> Unavailable:
     )
 
 
+def _not_storable(error: Exception) -> Rejected:
+    return Rejected(
+        "records.not_storable",
+        zh=f"数据无法存入数据库：{_reason(error)}。请检查传入的文字和数值。",
+        en=f"The data cannot be stored: {_reason(error)}. Check the text and numbers handed in.",
+        reason=_reason(error),
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 async def migrate(url: str) -> tuple[str, ...]:
     """Bring the schema forward and return the names of the migrations applied; nothing to do is no error.
 
     All pending files are applied in one transaction, by one process at a time. Raises Misuse
     ``database.migration_changed`` when an applied file differs from ours, ``database.newer`` when the database knows
-    one that we do not, and Unavailable ``database.unavailable``.
+    one that we do not, ``database.not_migrated`` when PostgreSQL refuses (a wrong address, missing rights), and
+    Unavailable ``database.unavailable``.
     """
     ours = _migrations()
     try:
@@ -140,6 +157,14 @@ async def migrate(url: str) -> tuple[str, ...]:
             return tuple(pending)
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
+    except psycopg.Error as error:
+        raise Misuse(
+            "database.not_migrated",
+            zh=f"PostgreSQL 拒绝建立或升级数据表：{_reason(error)}。请检查 DATABASE_URL 和该用户的权限。",
+            en=f"PostgreSQL refuses to make or upgrade the tables: {_reason(error)}. "
+            "Check DATABASE_URL and what its user may do.",
+            reason=_reason(error),
+        ) from error
 
 
 def _refuse_strangers(applied: dict[str, Any], ours: dict[str, bytes]) -> None:

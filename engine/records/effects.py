@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from engine.errors import Defect, InDoubt
 from engine.records.canonical import encode
@@ -73,12 +74,26 @@ class PostgresLedger:
     async def _record(self, key: str, kind: str, result: bytes) -> bytes:
         """The published result: ours, or that of whoever was faster."""
         detail = encode({"key": key, "kind": kind, "result": hashlib.sha256(result).hexdigest()})
-        arguments = {"key": key, "result": result, "keeps": named_contents(result), "detail": detail}
+        arguments = {
+            "key": key,
+            "run": _run_of(key),
+            "result": result,
+            "keeps": named_contents(result),
+            "detail": detail,
+        }
         async with self._database.autocommit() as connection:
             if (await (await connection.execute(_SQL["record"], arguments)).fetchone()) is not None:
                 return result
             published: bytes = (await _find(connection, key))["result"]
             return published
+
+
+def _run_of(key: str) -> UUID | None:
+    """The run an effect belongs to: a stage's keys start with it."""
+    try:
+        return UUID(key.partition("/")[0])
+    except ValueError:
+        return None
 
 
 async def _find(connection: Connection, key: str) -> dict[str, Any]:

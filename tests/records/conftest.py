@@ -1,10 +1,12 @@
 """An open database, and runs in the states the tests start from."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from engine.records import claims, runs
 from engine.records.database import Database
@@ -13,12 +15,38 @@ from engine.records.runs import Run, StageRecord
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
 
+@pytest.fixture(scope="session")
+def records_server(database_server: str, database_template: str) -> Iterator[str]:
+    """URL of one database for all tests here; making one for each would take longer than the tests."""
+    name = f"records_{uuid4().hex}"
+    with psycopg.connect(database_server, autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{database_template}"')
+        yield make_conninfo(database_server, dbname=name)
+        connection.execute(f'drop database "{name}" with (force)')
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+def records_url(records_server: str) -> str:
+    """URL of a migrated, empty database; it is emptied, not made, for each test."""
+    with psycopg.connect(records_server, autocommit=True) as connection:
+        empty(connection)
+    return records_server
+
+
+@pytest.fixture
+async def database(records_url: str) -> AsyncIterator[Database]:
+    database = Database(records_url)
     await database.open()
     yield database
     await database.close()
+
+
+def empty(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    connection.execute(
+        "truncate run, stage_record, early_event, pipeline, checkpoint, outbox, effect, journal, journal_head"
+        " restart identity"
+    )
+    connection.execute("insert into journal_head (seq, digest) values (0, decode(repeat('00', 32), 'hex'))")
 
 
 Submit = Callable[..., Awaitable[UUID]]

@@ -90,10 +90,10 @@ async def test_a_repeated_event_does_not_satisfy_the_next_wait(database: Databas
 
 
 async def test_an_event_that_commits_while_the_run_begins_to_wait_is_not_lost(
-    database: Database, database_url: str, claimed
+    database: Database, records_url: str, claimed
 ):
     run = await claimed()
-    with psycopg.connect(database_url) as early:
+    with psycopg.connect(records_url) as early:
         early.execute("select from run for update")
         early.execute("insert into early_event (run_id, name, payload) values (%s, 'confirmed', '{}')", (run.id,))
         pausing = asyncio.create_task(pause(database, run))

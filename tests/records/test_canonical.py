@@ -27,8 +27,8 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, object]):
     assert encode(dict(reversed(value.items()))) == encode(value)
 
 
-def test_postgresql_keeps_every_value_that_is_encoded(database_url: str):
-    with psycopg.connect(database_url) as connection:
+def test_postgresql_keeps_every_value_that_is_encoded(records_url: str):
+    with psycopg.connect(records_url) as connection:
 
         @settings(deadline=None, max_examples=150)
         @given(value=VALUES)

@@ -54,11 +54,11 @@ async def test_of_eight_claimers_at_once_one_wins(database: Database, submit):
 
 
 async def test_of_eight_claimers_of_an_expired_run_one_wins_even_if_all_waited_for_its_row(
-    database_url: str, database: Database, submit
+    records_url: str, database: Database, submit
 ):
     run_id = await submit()
     assert await claim(database, run_id, lease=0)
-    with psycopg.connect(database_url) as blocker:
+    with psycopg.connect(records_url) as blocker:
         blocker.execute("select from run for update")
         racing = [asyncio.create_task(claim(database, run_id)) for _ in range(7)]
         await asyncio.sleep(0.2)
@@ -78,11 +78,11 @@ def claim_all(url: str, ids: list[UUID], start: object, won: object) -> None:
     won.put(asyncio.run(work()))  # type: ignore[attr-defined]
 
 
-async def test_two_processes_share_the_runs_without_taking_one_twice(database: Database, database_url: str, submit):
+async def test_two_processes_share_the_runs_without_taking_one_twice(database: Database, records_url: str, submit):
     ids = [await submit() for _ in range(40)]
     context = multiprocessing.get_context("spawn")
     start, won = context.Barrier(2), context.Queue()
-    workers = [context.Process(target=claim_all, args=(database_url, ids, start, won)) for _ in range(2)]
+    workers = [context.Process(target=claim_all, args=(records_url, ids, start, won)) for _ in range(2)]
     for worker in workers:
         worker.start()
     taken = [run_id for _ in workers for run_id in await asyncio.to_thread(won.get, True, 30)]

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,8 @@ from engine.records import journal
 from engine.records.database import Database
 from engine.records.effects import MemoryLedger, PostgresLedger, named_contents
 
-KEY = "3f0c/4/signature"
+RUN = UUID("00000000-0000-4000-8000-000000000001")
+KEY = f"{RUN}/4/signature"
 
 
 class Service:
@@ -122,9 +124,9 @@ async def test_the_journal_says_once_what_was_done(database: Database):
     ledger, service = PostgresLedger(database), Service(pause=0.02)
     await asyncio.gather(*(ledger.once(KEY, "signature", b"i", service.act, repeatable=True) for _ in range(3)))
     async with database.transaction() as connection:
-        entries = await (await connection.execute("select event, detail from journal")).fetchall()
+        entries = await (await connection.execute("select event, run_id, detail from journal")).fetchall()
         assert (await journal.verify(connection)).unbroken
-    assert [entry["event"] for entry in entries] == ["effect done"]
+    assert [(entry["event"], entry["run_id"]) for entry in entries] == [("effect done", RUN)]
     assert (entries[0]["detail"]["key"], entries[0]["detail"]["kind"]) == (KEY, "signature")
 
 
@@ -189,8 +191,8 @@ def line(worker: "subprocess.Popen[str]") -> str:
     return worker.stdout.readline().strip()
 
 
-async def test_processes_that_race_for_one_act_publish_one_result(database: Database, database_url: str):
-    workers = [start(database_url, name, "yes", 0.3) for name in ("one", "two")]
+async def test_processes_that_race_for_one_act_publish_one_result(database: Database, records_url: str):
+    workers = [start(records_url, name, "yes", 0.3) for name in ("one", "two")]
     assert [line(worker) for worker in workers] == ["ready", "ready"]
     for worker in workers:
         go(worker)
@@ -204,9 +206,9 @@ async def test_processes_that_race_for_one_act_publish_one_result(database: Data
 
 @pytest.mark.parametrize("repeatable", ["yes", "no"])
 async def test_a_process_killed_between_intent_and_result_leaves_its_intent(
-    database: Database, database_url: str, repeatable: str
+    database: Database, records_url: str, repeatable: str
 ):
-    with start(database_url, "dead", repeatable, 60) as worker:
+    with start(records_url, "dead", repeatable, 60) as worker:
         assert line(worker) == "ready"
         go(worker)
         assert line(worker) == "acting on dead"

@@ -161,6 +161,17 @@ async def test_a_handed_over_message_is_quiet_until_forgotten_or_sent_anew(
     assert query(database_url, "select dedup from outbox") == [("b",)]
 
 
+async def test_settling_removes_the_mark_but_never_a_message_that_is_still_to_be_sent(
+    database_url: str, reader: OutboxReader
+) -> None:
+    for key in ("handed over", "armed again", "pending"):
+        await post(database_url, key)
+    reader.hand_over([taken for taken in reader.exchange([], 3) if taken.dedup != "pending"], quiet=60)
+    await post(database_url, "armed again")
+    reader.settle(["handed over", "armed again", "pending", "unknown"])
+    assert query(database_url, "select dedup from outbox order by dedup") == [("armed again",), ("pending",)]
+
+
 async def test_a_commit_wakes_a_waiting_reader_and_so_does_its_own_process(
     database_url: str, reader: OutboxReader
 ) -> None:

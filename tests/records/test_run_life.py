@@ -221,12 +221,12 @@ async def _read(connection: Any, run_id: Any) -> Any:
     return run, records, len(messages), {row["name"]: row["payload"] for row in early}
 
 
-def test_any_sequence_of_operations_keeps_the_records_true(database_url: str):
+def test_any_sequence_of_operations_keeps_the_records_true(records_url: str):
     with asyncio.Runner() as loop:
-        machine = type("RunLifeHere", (RunLife,), {"url": database_url, "loop": loop})
+        machine = type("RunLifeHere", (RunLife,), {"url": records_url, "loop": loop})
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )

@@ -57,6 +57,13 @@ async def test_facts_that_cannot_be_kept_are_rejected_before_anything_is_written
     assert await messages(database) == []
 
 
+@pytest.mark.parametrize("label", ["a\0b", "\ud800"])
+async def test_a_label_that_cannot_be_kept_is_rejected(database: Database, submit, label: str):
+    with pytest.raises(Rejected) as caught:
+        await submit(label=label)
+    assert caught.value.code == "records.not_storable"
+
+
 async def test_a_run_of_a_pipeline_that_is_not_pinned_cannot_be_submitted(database: Database):
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         async with database.transaction() as connection:

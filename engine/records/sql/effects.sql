@@ -19,6 +19,6 @@ with first as (
      where key = %(key)s and result is null
     returning key
 ), written as (
-    insert into journal (event, detail) select 'effect done', %(detail)s::json from first
+    insert into journal (run_id, event, detail) select %(run)s::uuid, 'effect done', %(detail)s::json from first
 )
 select key from first

@@ -59,3 +59,9 @@ update outbox
 delete from outbox
  where id = any(array(
         select id from outbox where sent_at is not null and locked_until <= now() limit 10000 for update skip locked))
+
+-- name: settle
+-- A message that came back from the broker was worked on; from now on a sweep may send the same again.
+delete from outbox
+ where id = any(array(
+        select id from outbox where dedup = any(%(keys)s) and sent_at is not null for update skip locked))
