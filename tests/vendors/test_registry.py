@@ -252,3 +252,14 @@ def test_sms_senders_and_storages_are_told_apart(install: Install) -> None:
     with pytest.raises(Misuse) as caught:
         load(install(OFFER)).provider(SmsSender, "acme")
     assert "sms sender" in caught.value.text.en
+
+
+def test_readers_of_page_images_are_offered_too(install: Install) -> None:
+    source = """
+    class Reader:
+        async def recognize(self, image: Path, languages: tuple[str, ...]): ...
+
+    @hookimpl
+    def sealflow_ocr_engines(): return {"reader": Reader}
+    """
+    assert load(install(source)).provider(OcrEngine, "reader")
