@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import errno
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from engine.trust.authority.status import Register, StatusDesk
 
 _REQUEST_LIMIT = 16_384
 _TAKEOVER_SECONDS = 0.5
+_PATIENCE_SECONDS = 4.0
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +75,7 @@ async def demo_authority(directory: Path) -> AsyncIterator[DemoAuthority]:
     await runner.setup()
     takeover: asyncio.Task[None] | None = None
     try:
-        if not await _listen(runner, pki):
-            await _require_sibling(pki)
+        if not await _join(runner, pki):
             takeover = asyncio.create_task(_take_over(runner, pki))
         yield authority
     finally:
@@ -143,24 +144,37 @@ async def _listen(runner: web.AppRunner, pki: DemoPki) -> bool:
     return True
 
 
-async def _require_sibling(pki: DemoPki) -> None:
+async def _join(runner: web.AppRunner, pki: DemoPki) -> bool:
+    """True: we hold the port; False: a server of the same PKI does."""
+    until = time.monotonic() + _PATIENCE_SECONDS  # who holds it may just be starting or ending
+    while not await _listen(runner, pki):
+        holder = await _identify(pki)
+        if holder == _identity(pki):
+            return False
+        if holder is not None or time.monotonic() > until:
+            raise Unavailable(
+                "trust.demo_port_taken",
+                zh=f"演示证书服务的端口 {pki.port} 被其他程序占用。请停止该程序，或移走目录 {pki.directory}。",
+                en=f"Another program holds port {pki.port} of the demo authority. Stop it, "
+                f"or move the folder {pki.directory} away and a new demo PKI is made.",
+                port=pki.port,
+                directory=str(pki.directory),
+            )
+        await asyncio.sleep(_PATIENCE_SECONDS / 20)
+    return True
+
+
+async def _identify(pki: DemoPki) -> str | None:
+    """What the program on the PKI's port says it is; None when it does not say."""
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)) as session,
             session.get(pki.base) as response,
         ):
-            if await response.text() == _identity(pki):
-                return
-    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+            return (await response.content.read(1000)).decode("utf-8", "replace")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         log.debug("trust.demo_port_probe", error=str(error))
-    raise Unavailable(
-        "trust.demo_port_taken",
-        zh=f"演示证书服务的端口 {pki.port} 被其他程序占用。请停止该程序，或移走目录 {pki.directory} 以重新生成。",
-        en=f"Another program holds port {pki.port} of the demo authority. Stop it, or move the folder {pki.directory} "
-        "away and a new demo PKI is made.",
-        port=pki.port,
-        directory=str(pki.directory),
-    )
+        return None
 
 
 async def _take_over(runner: web.AppRunner, pki: DemoPki) -> None:

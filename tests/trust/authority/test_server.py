@@ -176,6 +176,35 @@ async def test_a_strangers_program_on_the_port_is_told_apart_and_named(tmp_path:
     assert str(pki.port) in caught.value.say("zh") and str(tmp_path / "pki") in caught.value.say("zh")
 
 
+async def test_a_program_that_is_just_leaving_the_port_is_waited_for(tmp_path: Path) -> None:
+    pki = open_pki(tmp_path / "pki")
+    asked = asyncio.Event()
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        writer.close()
+
+    leaving = await asyncio.start_server(hang_up, "127.0.0.1", pki.port)
+    authority = demo_authority(tmp_path / "pki")
+    coming = asyncio.create_task(authority.__aenter__())
+    await asyncio.wait_for(asked.wait(), 10)
+    leaving.close()
+    assert await stamp(await asyncio.wait_for(coming, 10))
+    await authority.__aexit__(None, None, None)
+
+
+async def test_a_program_that_keeps_the_port_and_says_nothing_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.trust.authority.server._PATIENCE_SECONDS", 0.2)
+    pki = open_pki(tmp_path / "pki")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", pki.port))
+        silent.listen()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(demo_authority(tmp_path / "pki").__aenter__(), 10)
+
+
 async def test_the_port_is_free_again_after_the_block_and_the_next_start_has_the_same(tmp_path: Path) -> None:
     ports = []
     for _ in range(2):
