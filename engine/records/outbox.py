@@ -24,6 +24,14 @@ from engine.records.statements import statements
 RUNS = "runs"
 """Queue whose messages are ``run_message``."""
 
+WATCHFUL: dict[str, Any] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Connection options for those who wait long: a server that vanished without a word is noticed within a minute."""
+
 
 def run_message(run_id: UUID) -> tuple[str, dict[str, Any]]:
     """Key and body of the only message there is about a run: "look at it"."""
@@ -93,6 +101,11 @@ class OutboxReader:
         with self._open() as connection:
             connection.execute(statements("outbox")["hand over"], {**_held(held), "quiet": quiet})
 
+    def settle(self, keys: Sequence[str]) -> None:
+        """Note that messages with these keys came back from the broker and were worked on."""
+        with self._open() as connection:
+            connection.execute(statements("outbox")["settle"], {"keys": list(keys)})
+
     def forget(self) -> None:
         """Remove what was handed over longer ago than its quiet time."""
         with self._open() as connection:
@@ -119,7 +132,7 @@ class OutboxReader:
     def _open(self) -> Iterator[Connection[TupleRow]]:
         try:
             if self._connection is None:
-                connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5, **WATCHFUL)
                 self._connection = connection
                 connection.execute("set synchronous_commit = off")  # a forgotten claim or receipt costs a redelivery
                 connection.execute("listen outbox")

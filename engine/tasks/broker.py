@@ -19,6 +19,7 @@ from dramatiq import Broker, Consumer, Message, MessageProxy, Middleware
 
 from engine.errors import Defect, Misuse, Unavailable
 from engine.records.outbox import Delivery, OutboxReader
+from engine.tasks.receipts import Receipts
 
 _LINGER = 0.005
 """Seconds for which receipts gather before they are written together."""
@@ -71,9 +72,9 @@ def broker_from(database_url: str, broker_url: str | None = None, *, visibility:
     scheme = broker_url.partition("://")[0]
     try:
         if scheme in ("amqp", "amqps"):
-            return _rabbitmq(broker_url)
+            return _rabbitmq(broker_url, Receipts(database_url))
         if scheme in ("redis", "rediss", "unix"):
-            return _redis(broker_url)
+            return _redis(broker_url, Receipts(database_url))
     except ImportError as error:
         raise Misuse(
             "broker.client_missing",
@@ -88,23 +89,23 @@ def broker_from(database_url: str, broker_url: str | None = None, *, visibility:
     )
 
 
-def _rabbitmq(url: str) -> Broker:
+def _rabbitmq(url: str, receipts: Receipts) -> Broker:
     from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
-    broker: Any = RabbitmqBroker(url=url, confirm_delivery=True, middleware=[])
+    broker: Any = RabbitmqBroker(url=url, confirm_delivery=True, middleware=[receipts])
     broker.parameters.blocked_connection_timeout = 30  # a full disk over there must not hang us for ever
     broker.parameters.heartbeat = 30
     return cast(Broker, broker)
 
 
-def _redis(url: str) -> Broker:
+def _redis(url: str, receipts: Receipts) -> Broker:
     import redis
     from dramatiq.brokers.redis import RedisBroker
 
     # Maintenance at every command and a short heartbeat: by default messages of a killed worker stay away for minutes.
     broker: Broker = RedisBroker(  # type: ignore[no-untyped-call]  # it publishes no types
         client=redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=30),
-        middleware=[],
+        middleware=[receipts],
         maintenance_chance=1_000_000,
         heartbeat_timeout=5000,
     )

@@ -15,10 +15,14 @@ from psycopg.rows import dict_row
 
 from engine.errors import SealflowError
 from engine.records.database import Connection
+from engine.records.outbox import WATCHFUL
 from engine.tasks.composition import Sweep
 
 ELECTION = 0x5EA1_F10E
 """Key of the advisory lock; the same on every host of one database."""
+
+_BE_MISSED = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3"
+"""Lets the server notice within a minute that our host lost its power, and give the office to another."""
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +32,9 @@ async def sweep_forever(url: str, sweeps: Sequence[Sweep], interval: float) -> N
     while True:
         try:
             async with await AsyncConnection.connect(
-                url, autocommit=True, connect_timeout=5, row_factory=dict_row
+                url, autocommit=True, connect_timeout=5, row_factory=dict_row, **WATCHFUL
             ) as connection:
+                await connection.execute(_BE_MISSED)
                 while not await _elected(connection):  # noqa: ASYNC110 - the event is the end of another host
                     await asyncio.sleep(interval)
                 log.info("This process sweeps.")

@@ -15,6 +15,7 @@ from engine.errors import Conflict, Defect, Misuse, Unavailable
 from engine.records.outbox import RUNS, OutboxReader, run_message, send
 from engine.tasks.actors import declare_actors
 from engine.tasks.broker import PgBroker, broker_from
+from engine.tasks.receipts import Receipts
 
 
 async def post(url: str, count: int) -> list[UUID]:
@@ -183,4 +184,4 @@ def test_brokers_are_tuned_not_to_lose_messages(toy: Toy) -> None:
     fast = broker_from(toy.url, "redis://127.0.0.1:1/0")
     assert (fast.maintenance_chance, fast.heartbeat_timeout) == (1_000_000, 5000)
     for broker in (rabbitmq, fast):
-        assert broker.middleware == [], "no retries, limits or pipelines beside the records"
+        assert [type(part) for part in broker.middleware] == [Receipts], "no retries or limits beside the records"

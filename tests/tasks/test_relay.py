@@ -84,6 +84,18 @@ async def test_a_worker_behind_a_broker_finishes_everything_though_broker_and_co
     assert tree.stop() == 0
 
 
+async def test_a_killed_consumer_behind_a_broker_costs_a_lease_and_a_sweep(
+    toy: Toy, work: Work, rabbitmq_server: Server
+) -> None:
+    tree = work(processes=2, threads=4, broker=rabbitmq_server.url)
+    await start_runs(toy.url, 40, work=0.2)
+    eventually(lambda: toy.count("toy where done") > 3)
+    tree.consumers()[0].kill()
+    toy.await_done(40)
+    assert toy.count("toy where epoch > 1") > 0, "the kill hit somebody at work"
+    eventually(lambda: toy.count("outbox") == 0)
+
+
 async def test_an_absent_broker_keeps_messages_where_they_are_and_their_order_of_work_unharmed(
     toy: Toy, redis_server: Server
 ) -> None:
