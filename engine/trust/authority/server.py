@@ -22,7 +22,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from engine.errors import Unavailable
+from engine.errors import Misuse, Unavailable
 from engine.trust.authority import certificates
 from engine.trust.authority.pki import DemoPki, open_pki, write_pkcs12
 from engine.trust.authority.stamping import TokenIssuer
@@ -51,11 +51,21 @@ class DemoAuthority:
         return f"{self.pki.base}/ocsp"
 
     def issue(self, party: str, common_name: str, organization: str) -> Path:
-        """Make a key for one more party beside the others; returns its ``.p12`` file."""
-        holder = certificates.make_party(self.pki.issuing, self.pki.base, common_name, organization)
+        """Make a key for one more party beside the others; returns its ``.p12`` file.
+
+        Raises Misuse ``trust.demo_party_exists``: a key in use is never replaced.
+        """
         file = self.pki.keys / f"{party}.p12"
-        write_pkcs12(file, holder, [self.pki.issuing.certificate, self.pki.root.certificate])
+        if file.exists():
+            raise Misuse(
+                "trust.demo_party_exists",
+                zh=f"演示签约方“{party}”已有密钥 {file}，请换一个名称。",
+                en=f"The demo party “{party}” already has the key {file}; choose another name.",
+                party=party,
+            )
+        holder = certificates.make_party(self.pki.issuing, self.pki.base, common_name, organization)
         self.register.record(holder.certificate.serial_number)
+        write_pkcs12(file, holder, [self.pki.issuing.certificate, self.pki.root.certificate])
         return file
 
     def revoke(self, serial: int) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from engine.errors import Unavailable
+from engine.errors import Misuse, Unavailable
 from engine.settings import Authority
 from engine.trust.anchors import load_anchors
 from engine.trust.authority.pki import open_pki
@@ -133,6 +133,14 @@ async def test_a_further_party_gets_a_key_that_works_and_is_known_to_the_respond
     assert authority.register.entries()[key.certificate.serial_number] is None
 
 
+async def test_a_party_that_has_a_key_keeps_it(authority: DemoAuthority) -> None:
+    before = (authority.pki.keys / "employer.p12").read_bytes()
+    with pytest.raises(Misuse) as caught:
+        authority.issue("employer", "DEMO", "DEMO")
+    assert caught.value.code == "trust.demo_party_exists"
+    assert (authority.pki.keys / "employer.p12").read_bytes() == before
+
+
 async def stamp(authority: DemoAuthority) -> bytes:
     async with TimestampClient(
         [Authority(authority.timestamp_url)], load_anchors(authority.pki.anchors), timeout=2
@@ -232,6 +240,16 @@ async def test_it_runs_as_a_process_of_its_own_and_ends_on_a_signal(tmp_path: Pa
 async def test_the_process_without_a_directory_says_how_to_call_it() -> None:
     status, said = await run(sys.executable, "-m", "engine.trust.authority", cwd=ROOT)
     assert (status, said.strip()) == (64, "python -m engine.trust.authority DIRECTORY")
+
+
+async def test_the_process_refuses_production_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEALFLOW_ENVIRONMENT", "production")
+    status, said = await run(sys.executable, "-m", "engine.trust.authority", tmp_path / "pki", cwd=ROOT)
+    assert status == 64
+    assert "timestamp_authorities" in said and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_request_larger_than_any_real_one_is_refused(authority: DemoAuthority) -> None:
