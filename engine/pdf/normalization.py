@@ -14,7 +14,7 @@ from pathlib import Path
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
 
-from engine.pdf import cleaning, inspection, intake, layers, overlays, page_boxes, substitution
+from engine.pdf import cleaning, inspection, intake, layers, overlays, page_boxes, salvage, substitution
 from engine.pdf.inspection import Inspection
 from engine.pdf.overlays import Flattened
 from engine.pdf.page_boxes import A4
@@ -54,6 +54,11 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
     with intake.reading(source.name), intake.open_pdf(source, page_limit) as pdf:
         found = inspection.inspect_pdf(pdf)
         inspection.refuse(source.name, found)
+        torn = bool(pdf.get_warnings())
+        for page in pdf.pages:
+            if not salvage.page_streams(source.name, page.obj) and torn:
+                # A blank page in a whole file is meant; in a torn one it is what got lost.
+                raise intake.damaged(source.name, "a page lost its content")
         layers.settle(pdf)
         substitution.embed_missing(pdf)
         flattened = Flattened()
@@ -61,7 +66,7 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
         stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"
         seen = pikepdf.ObjectSet()
         for page in pdf.pages:
-            _place(pdf, page.obj, flattened, stale)
+            _place(pdf, page.obj, salvage.page_streams(source.name, page.obj), flattened, stale)
             cleaning.clean(page.obj.Resources, seen)
             fresh.pages.append(page)
         if Name.Title not in fresh.docinfo:
@@ -81,15 +86,13 @@ def save(pdf: Pdf, target: Path) -> None:
     pdf.save(target, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate, min_version="1.7")
 
 
-def _place(pdf: Pdf, page: pikepdf.Object, flattened: Flattened, stale: bool) -> None:
+def _place(pdf: Pdf, page: pikepdf.Object, streams: list[Stream], flattened: Flattened, stale: bool) -> None:
     """Reduce a page to what it draws: its content and the pictures of its annotations, moved onto A4."""
     visible = page_boxes.visible_box(page)
     matrix = page_boxes.placement(visible, page_boxes.rotation(page)).matrix
     if not isinstance(page.get(Name.Resources), Dictionary):
         page.Resources = Dictionary()
     over = overlays.appearance_commands(pdf, page, flattened, stale=stale)
-    content = page.get(Name.Contents)
-    streams = [item for item in (content if isinstance(content, Array) else [content]) if isinstance(item, Stream)]
     surplus, missing = _balance(page, streams)
     numbers = " ".join(f"{number:.6f}" for number in matrix)
     clip = f"{visible.left:.4f} {visible.bottom:.4f} {visible.width:.4f} {visible.height:.4f} re W n"
