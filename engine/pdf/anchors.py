@@ -23,6 +23,7 @@ from engine.errors import Rejected
 from engine.pdf import intake
 from engine.pdf.control import Anchor
 from engine.pdf.page_boxes import Box
+from engine.pdf.text import ASCENT, DESCENT
 
 _ALIKE = str.maketrans("“”„‟＂「」『』‘’‛〔〕【】—–―‐‑−﹣", '"""""""""\'\'\'[][]-------')
 """Punctuation that authors mix up and NFKC keeps apart."""
@@ -169,9 +170,17 @@ def _read_page(number: int, characters: Sequence[dict[str, Any]], height: float)
     for item in characters:
         text = comparable(item["text"])
         if text:
-            left, right = float(item["x0"]), float(item["x1"])
-            drawn.append(Sign(text, Box(left, height - float(item["bottom"]), right, height - float(item["top"]))))
+            drawn.append(Sign(text, _box(item, height)))
     return PageText(number, _lines(drawn), tuple(drawn))
+
+
+def _box(item: dict[str, Any], height: float) -> Box:
+    """The em box of a character: readers' own boxes hang on descents that fonts state wrongly or not at all."""
+    left, right, size = float(item["x0"]), float(item["x1"]), float(item["size"])
+    a, b, c, d, _, baseline = item["matrix"]
+    if b or c or a <= 0 or d <= 0:
+        return Box(left, height - float(item["bottom"]), right, height - float(item["top"]))
+    return Box(left, baseline + DESCENT / 1000 * size, right, baseline + ASCENT / 1000 * size)
 
 
 def _lines(signs: Sequence[Sign]) -> tuple[tuple[Sign, ...], ...]:

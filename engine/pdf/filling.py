@@ -17,7 +17,7 @@ from engine.pdf import intake, normalization, page_layer, pictures, values
 from engine.pdf.control import PlacedControl
 from engine.pdf.fonts import FontBook
 from engine.pdf.page_layer import Layer
-from engine.pdf.text import LEADING, Block
+from engine.pdf.text import ASCENT, DESCENT, LEADING, Block
 from engine.pdf.values import Fault, Picture
 
 
@@ -78,9 +78,8 @@ def _draw(
 
 def _show_block(placed: PlacedControl, block: Block, book: FontBook) -> str:
     control = placed.control
-    centred = control.kind == "checkbox"
-    align = "center" if centred else control.align
-    top = placed.top - (control.height - block.height) / 2 if centred or len(block.lines) == 1 else placed.top
+    align = "center" if control.kind == "checkbox" else control.align
+    first = _first_baseline(placed, block)
     parts = []
     for number, line in enumerate(block.lines):
         if not line.glyphs:
@@ -88,9 +87,25 @@ def _show_block(placed: PlacedControl, block: Block, book: FontBook) -> str:
         left, _, right, _ = (edge * block.size / 1000 for edge in line.ink())
         room = control.width - (right - left)
         x = placed.x - left + room * {"left": 0.0, "center": 0.5, "right": 1.0}[align]
-        y = top - block.ascent - number * LEADING * block.size
+        y = first - number * LEADING * block.size
         parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size)}")
     return "BT " + "\n".join(parts) + " ET"
+
+
+def _first_baseline(placed: PlacedControl, block: Block) -> float:
+    """Height of the first line: a mark and one line stand in the middle, lines that wrap start at the top.
+
+    One line is centred by its em box, so that neighbours share a baseline whatever letters they hold; it gives way
+    only where its ink would leave the box.
+    """
+    control = placed.control
+    highest, lowest = placed.top - block.ascent, placed.y + block.height - block.ascent
+    if control.kind == "checkbox":
+        return (highest + lowest) / 2
+    if control.overflow == "wrap":
+        return highest
+    middle = placed.y + control.height / 2 - (ASCENT + DESCENT) / 2000 * block.size
+    return min(max(middle, lowest), highest)
 
 
 def _show_picture(placed: PlacedControl, raster: pictures.Raster, name: str) -> str:

@@ -14,7 +14,7 @@ from engine.pdf.faces import FACES, FontName, Glyph, glyph
 
 LEADING = 1.25
 """Distance of baselines in a wrapped text, in font sizes."""
-_ASCENT, _DESCENT = 880, -120
+ASCENT, DESCENT = 880, -120
 """The em box of Chinese type: what a reader takes for the height of a line."""
 _SIZE_STEP = 0.25
 
@@ -44,7 +44,7 @@ class Line:
 
     def ink(self) -> tuple[int, int, int, int]:
         """Left, bottom, right, top of em boxes and ink together; the baseline starts at the origin."""
-        left, bottom, right, top, pen = 0, _DESCENT, 0, _ASCENT, 0
+        left, bottom, right, top, pen = 0, DESCENT, 0, ASCENT, 0
         for item in self.glyphs:
             ink = FACES[item.face].extents(item.number)
             left, right = min(left, pen + ink.left), max(right, pen + ink.right)
@@ -156,7 +156,7 @@ def _fits(block: Block, width: float, height: float) -> bool:
 
 
 def _block(lines: tuple[Line, ...], size: float) -> Block:
-    inks = [line.ink() for line in lines] or [(0, _DESCENT, 0, _ASCENT)]
+    inks = [line.ink() for line in lines] or [(0, DESCENT, 0, ASCENT)]
     scale = size / 1000
     left = -min(ink[0] for ink in inks) * scale
     right = max(ink[2] for ink in inks) * scale

@@ -195,3 +195,16 @@ def test_content_that_is_no_stream_is_left_out(tmp_path: Path) -> None:
         pdf.save()
     filled = fill(tmp_path, {"a": "张"}, place(Control(name="a", kind="text")), source=source)
     assert read_with_poppler(filled).split() == ["张"]
+
+
+def test_neighbours_share_a_baseline_whatever_letters_they_hold(tmp_path: Path) -> None:
+    texts = {"a": "国", "b": "gpy（j）", "c": "123"}
+    controls = [place(Control(name=name, kind="text", width=60), 100 + 60 * n) for n, name in enumerate(texts)]
+    with pdfplumber.open(fill(tmp_path, texts, *controls)) as opened:
+        assert len({round(one["matrix"][5], 2) for one in opened.pages[0].chars}) == 1
+
+
+def test_text_that_wraps_starts_at_the_top_of_its_box(tmp_path: Path) -> None:
+    control = Control(name="a", kind="text", width=100, height=100, overflow="wrap")
+    ink = ink_box(fill(tmp_path, {"a": "田"}, place(control)))
+    assert ink and ink[3] > 597

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pdfplumber
 import pikepdf
 import pytest
 from pikepdf import Array, Dictionary, Name, String
@@ -141,3 +142,11 @@ def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
     source = write_blank(tmp_path / "blank.pdf")
     first = run(source, sign_at(10, 10))[0].read_bytes()
     assert run(source, sign_at(10, 10))[0].read_bytes() == first
+
+
+def test_a_value_stands_on_the_baseline_of_the_words_beside_it(words: Path, tmp_path: Path) -> None:
+    value = Control(name="值", kind="text", size=10, anchor=Anchor(text="甲方(盖章)"))
+    target, placed = run(words, value)
+    filled = fill(tmp_path, {"值": "gy张三"}, *placed, source=target)
+    with pdfplumber.open(filled) as opened:
+        assert len({round(one["matrix"][5], 1) for one in opened.pages[0].chars}) == 1
