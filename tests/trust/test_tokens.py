@@ -1,15 +1,17 @@
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asn1crypto import tsp
+from asn1crypto import cms, tsp
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 import engine.trust.tokens
+from engine.trust import der
 from engine.trust.authority import certificates
-from engine.trust.tokens import Question, RefusedRequest, TokenCheck, UntrustedReply
+from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
 from tests.trust.misbehaviour import BASE, Misbehaviour, TestPki
 
 PKI = TestPki()
@@ -57,6 +59,32 @@ async def test_very_deep_nesting_is_refused_and_never_exhausts_the_stack() -> No
         nested = b"\x30\x80" + nested + b"\x00\x00"
     with pytest.raises(UntrustedReply):
         await make_check().accept(nested, QUESTION, ASKED_AT)
+
+
+@pytest.mark.parametrize("crowd", ["certificates", "signers", "attributes"])
+async def test_a_reply_that_is_full_to_the_limit_costs_no_noticeable_time(crowd: str) -> None:
+    signed = tsp.TimeStampResp.load(REPLY)["time_stamp_token"]["content"]
+    (signer,) = signed["signer_infos"]
+    digest, empty = signed["digest_algorithms"][0].dump(), der.sequence() * 25_000
+    certificates, signers = signed["certificates"].dump(), signed["signer_infos"].dump()
+    if crowd == "certificates":
+        certificates = der.element(0xA0, empty)
+    elif crowd == "signers":
+        signers = der.set_of(empty)
+    else:
+        crowded = (der.sequence(der.identifier(f"1.2.3.{n}"), der.set_of(der.integer(n))) for n in range(3_500))
+        parts = (der.integer(1), signer["sid"].dump(), digest, der.set_of(*crowded, tag=0xA0))
+        signers = der.set_of(der.sequence(*parts, signer["signature_algorithm"].dump(), signer["signature"].dump()))
+    content = der.sequence(
+        der.integer(3), der.set_of(digest), signed["encap_content_info"].dump(), certificates, signers
+    )
+    token = der.sequence(cms.ContentType("signed_data").dump(), der.element(0xA0, content))
+    reply = der.sequence(der.sequence(der.integer(0)), token)
+    assert 50_000 < len(reply) < REPLY_LIMIT
+    before = time.process_time()
+    with pytest.raises(UntrustedReply):
+        await make_check().accept(reply, QUESTION, ASKED_AT)
+    assert time.process_time() - before < 1
 
 
 async def test_a_reply_to_an_earlier_question_about_the_same_digest_is_refused() -> None:
