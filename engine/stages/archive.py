@@ -12,7 +12,7 @@ from engine.trust.archiving import archive_document
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Surroundings
 from engine.trust.timestamps import TimestampClient
-from engine.trust.validation import achieved_level
+from engine.trust.validation import examine
 from engine.trust.verdict import LEVELS
 
 
@@ -38,7 +38,7 @@ class Archive:
         around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
         output = work.workspace / "archived.pdf"
         await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
-        achieved = await achieved_level(self.sandbox, output)
+        achieved = (await examine(self.sandbox, output)).level
         if achieved is None or LEVELS.index(achieved) < LEVELS.index(self.level):
             raise Defect(
                 "archive.level",

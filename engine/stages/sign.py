@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from engine.errors import Misuse
+from engine.errors import Defect, Misuse
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox, existing
 from engine.trust.keys import Keyring
@@ -16,6 +15,8 @@ from engine.trust.preparation import SignatureOrder
 from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
+from engine.trust.validation import examine
+from engine.trust.verdict import SignatureVerdict
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,35 @@ class Sign:
         around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
         stamper = self.timestamps if self.level == "B-T" else None
         output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around)
-        fingerprint = hashlib.sha256(key.certificate.dump()).hexdigest()
+        verdict = await self._examine(output)
         facts = {
             "level_requested": self.level,
-            "level_achieved": self.level,
+            "level_achieved": verdict.level,
             f"signature:{self.field}": {
                 "party": self.as_,
-                "signer": key.certificate.subject.human_friendly,
-                "certificate": fingerprint,
+                "signer": verdict.signer,
+                "certificate": verdict.certificate,
+                "level": verdict.level,
+                "claimed_at": verdict.claimed_at.isoformat() if verdict.claimed_at else None,
+                "stamped_at": min(stamp.at for stamp in verdict.stamps).isoformat() if verdict.stamps else None,
             },
         }
         return Done(outputs=(output,), facts=facts)
+
+    async def _examine(self, output: Path) -> SignatureVerdict:
+        """Read the level from what was written; a promise in the options proves nothing."""
+        report = await examine(self.sandbox, output, self.field)
+        for verdict in report.signatures:
+            if self.field in verdict.fields and verdict.level == self.level:
+                return verdict
+        raise Defect(
+            "sign.level",
+            zh=f"签名域“{self.field}”的签名未达到级别 {self.level}。请将错误编号和文件交给维护人员。",
+            en=f"The signature in the field “{self.field}” does not prove level {self.level}. "
+            "Give this code and the file to support.",
+            field=self.field,
+            requested=self.level,
+        )
 
 
 _seals: dict[tuple[Path, int, int], Seal] = {}

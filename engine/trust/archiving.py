@@ -7,14 +7,11 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import Rejected
-from engine.sandbox import Sandbox
 from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
 from engine.trust.evidence import Evidence
-from engine.trust.revisions import ArchiveOrder, Signers, list_signers, prepare_archive
+from engine.trust.revisions import ArchiveOrder, list_signers, prepare_archive
 from engine.trust.revocation import RevocationSource
-from engine.trust.signing import Stamper, Surroundings, recorded_tail
-
-_RESERVES = (16 * 1024, 96 * 1024)
+from engine.trust.signing import RESERVES, Stamper, Surroundings, recorded_tail
 
 
 class Intent(msgspec.Struct, frozen=True, array_like=True):
@@ -63,7 +60,7 @@ async def stamp_document(
 async def _append(
     source: Path, output: Path, evidence: Evidence, stamper: Stamper | None, around: Surroundings, name: str
 ) -> Path:
-    for attempt, reserve in enumerate(_RESERVES):
+    for attempt, reserve in enumerate(RESERVES):
         prepared = around.workspace / f"{name}-{attempt}.tail"
         order = ArchiveOrder(evidence, reserve if stamper is not None else 0)
         hole = await around.sandbox.call(prepare_archive, source, prepared, order)

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import mmap
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from asn1crypto import cms
+from asn1crypto import cms, core
 from pyhanko.pdf_utils.generic import IndirectObject
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, DiffResult, ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from engine.trust.coverage import Coverage, measure_coverage, only_blank_after
+import engine.trust.hexadecimal  # noqa: F401 - makes reading signatures quick
+from engine.trust.comparison import compare_later
+from engine.trust.coverage import Coverage, measure_coverage
+from engine.trust.entries import Entry
 from engine.trust.evidence import Evidence, read_store, value_at
-from engine.trust.levels import Holder, Sealing, baseline_level
-from engine.trust.paths import Material, judge_path
+from engine.trust.judgement import judge_entries
+from engine.trust.paths import Material
 from engine.trust.proofs import Doubt, Proof, check_signature, check_token, digest_bytes
 from engine.trust.verdict import (
     Finding,
     Integrity,
     Report,
-    SignatureVerdict,
-    Stamp,
-    Trust,
     least_trust,
     lowest_level,
     worst_integrity,
@@ -42,35 +38,16 @@ _OVER_SHA1 = "/adbe.pkcs7.sha1"
 """Signs the SHA-1 of the bytes as its content (ISO 32000-1, 12.8.3.3); deprecated, but met in archives."""
 
 
-@dataclass
-class Entry:
-    """One signature dictionary on its way to a verdict."""
+def inspect_file(
+    file: Path, digest: str, anchors: tuple[bytes, ...], moment: datetime, only: str | None = None
+) -> Report:
+    """Verdict on one file; ``digest`` is its SHA-256, ``anchors`` DER certificates, ``moment`` the time of judgement.
 
-    fields: list[str]
-    embedded: EmbeddedPdfSignature | None
-    kind: str
-    coverage: Coverage
-    revision: int = 0
-    proof: Proof | None = None
-    integrity: Integrity = Integrity.VALID
-    findings: list[Finding] = field(default_factory=list)
-    later: list[Finding] = field(default_factory=list)
-    stamps: list[tuple[Proof, datetime]] = field(default_factory=list)
-    stamped_at: datetime | None = None
-    evidence: Evidence = Evidence()
-    """For a document timestamp: what its revision covers."""
-
-    def worsen(self, integrity: Integrity, finding: Finding) -> None:
-        order = (Integrity.BROKEN, Integrity.MODIFIED, Integrity.INDETERMINATE, Integrity.EXTENDED, Integrity.VALID)
-        self.integrity = min(self.integrity, integrity, key=order.index)
-        self.findings.append(finding)
-
-
-def inspect_file(file: Path, digest: str, anchors: tuple[bytes, ...], moment: datetime) -> Report:
-    """Verdict on one file; ``digest`` is its SHA-256, ``anchors`` DER certificates, ``moment`` the time of judgement."""
+    ``only``: look at the signature of this field alone.
+    """
     with file.open("rb") as stream:
-        entries, findings, material = _read(stream, anchors)
-        verdicts = asyncio.run(_judge(entries, material, moment))
+        entries, findings, material = _read(stream, anchors, only)
+        verdicts = asyncio.run(judge_entries(entries, material, moment))
     integrity = worst_integrity(verdicts)
     if findings and not verdicts:
         integrity = Integrity.INDETERMINATE
@@ -89,16 +66,17 @@ def inspect_file(file: Path, digest: str, anchors: tuple[bytes, ...], moment: da
     )
 
 
-def _read(stream: IO[bytes], anchors: tuple[bytes, ...]) -> tuple[list[Entry], list[Finding], Material]:
+def _read(
+    stream: IO[bytes], anchors: tuple[bytes, ...], only: str | None
+) -> tuple[list[Entry], list[Finding], Material]:
     material = Material(anchors, Evidence())
     try:
         reader = PdfFileReader(stream, strict=False)
         if reader.encrypted:
             reader.decrypt("")
-        entries = _find_entries(reader)
+        entries = examine_entries(reader, stream, only)
         material = Material(anchors, read_store(reader.root))
         for entry in entries:
-            _examine(entry, reader, stream)
             if entry.kind == "timestamp":
                 entry.evidence = read_store(reader.get_historical_root(entry.revision))
     except RecursionError:
@@ -108,10 +86,18 @@ def _read(stream: IO[bytes], anchors: tuple[bytes, ...]) -> tuple[list[Entry], l
     return entries, [], material
 
 
-def _find_entries(reader: PdfFileReader) -> list[Entry]:
+def examine_entries(reader: PdfFileReader, stream: IO[bytes], only: str | None = None) -> list[Entry]:
+    """All signatures of a file, or that of one field, with everything that can be said without trust."""
+    entries = _find_entries(reader, only)
+    for entry in entries:
+        _examine(entry, reader, stream)
+    return entries
+
+
+def _find_entries(reader: PdfFileReader, only: str | None) -> list[Entry]:
     """Signature dictionaries once each, in the order of their revisions, with all fields that point to them."""
     found: dict[tuple[int, int] | int, Entry] = {}
-    for name, value, reference in enumerate_sig_fields(reader, filled_status=True):
+    for name, value, reference in enumerate_sig_fields(reader, filled_status=True, with_name=only):
         raw = reference.get_object().raw_get("/V")
         key = (raw.idnum, raw.generation) if isinstance(raw, IndirectObject) else id(value)
         if key in found:
@@ -153,7 +139,7 @@ def _examine(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
     except Exception as error:  # as in _read
         entry.worsen(Integrity.BROKEN, _malformed(error))
     _read_stamps(entry)
-    _compare(entry, reader, stream)
+    compare_later(entry, embedded, reader, stream)
 
 
 def _refuse_own_content(signed: cms.SignedData) -> None:
@@ -195,7 +181,7 @@ def _read_stamps(entry: Entry) -> None:
         attributes = entry.proof.info["unsigned_attrs"]
         tokens = [
             token["content"]
-            for attribute in (attributes if attributes.native is not None else ())
+            for attribute in (() if attributes is core.VOID else attributes)
             if attribute["type"].native == "signature_time_stamp_token"
             for token in attribute["values"]
         ]
@@ -206,169 +192,6 @@ def _read_stamps(entry: Entry) -> None:
         entry.worsen(Integrity.INDETERMINATE, doubt.finding)
     except Exception as error:  # as in _read
         entry.worsen(Integrity.INDETERMINATE, _malformed(error))
-
-
-def _compare(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
-    """What happened to the file after this signature."""
-    embedded = entry.embedded
-    assert embedded is not None
-    if entry.coverage.oddity is not None:
-        entry.worsen(Integrity.MODIFIED, _uncovered(entry.coverage.oddity))
-        return
-    if entry.coverage.whole:
-        return
-    reach = embedded.evaluate_signature_coverage()
-    if reach < SignatureCoverageLevel.ENTIRE_REVISION:
-        entry.worsen(Integrity.MODIFIED, _uncovered("it does not end with its revision"))
-        return
-    if reader.xrefs.total_revisions - 1 <= entry.revision:
-        if not only_blank_after(stream, entry.coverage.end):
-            entry.worsen(Integrity.MODIFIED, _uncovered("bytes outside of any revision follow"))
-        else:
-            entry.worsen(Integrity.EXTENDED, _uncovered("white space follows"))
-        return
-    try:
-        change = DEFAULT_DIFF_POLICY.review_file(
-            reader, entry.revision, field_mdp_spec=embedded.fieldmdp, doc_mdp=embedded.docmdp_level
-        )
-        permitted = embedded.docmdp_level
-    except Exception as error:  # a comparison that fails cannot vouch for the changes
-        entry.worsen(Integrity.MODIFIED, _changed(str(error) or type(error).__name__))
-        return
-    if not isinstance(change, DiffResult):
-        entry.worsen(Integrity.MODIFIED, _changed(str(change)))
-        return
-    if change.modification_level is ModificationLevel.OTHER or (
-        permitted is not None and change.modification_level.value > permitted.value
-    ):
-        entry.worsen(Integrity.MODIFIED, _changed("the signature forbids them"))
-        return
-    entry.integrity = min(entry.integrity, Integrity.EXTENDED, key=_order)
-    entry.later.extend(_disclose(change))
-
-
-def _order(integrity: Integrity) -> int:
-    return (Integrity.BROKEN, Integrity.MODIFIED, Integrity.INDETERMINATE, Integrity.EXTENDED, Integrity.VALID).index(
-        integrity
-    )
-
-
-def _disclose(change: DiffResult) -> list[Finding]:
-    told = []
-    if change.modification_level is ModificationLevel.LTA_UPDATES:
-        told.append(
-            Finding(
-                "later.evidence",
-                "此后添加了验证数据或文档时间戳。",
-                "Validation data or a document timestamp was added later.",
-            )
-        )
-    if change.modification_level is ModificationLevel.FORM_FILLING:
-        told.append(
-            Finding("later.form", "此后填写了表单或添加了签名。", "Form fields were filled or signatures added later.")
-        )
-    if change.changed_form_fields:
-        names = ", ".join(sorted(change.changed_form_fields))
-        told.append(
-            Finding("later.fields", f"此后变化的表单域：{names}。", f"Form fields that changed later: {names}.")
-        )
-    return told
-
-
-async def _judge(entries: list[Entry], material: Material, moment: datetime) -> tuple[SignatureVerdict, ...]:
-    """Trust, newest first: what a trusted document timestamp covers is judged for the time that it proves."""
-    verdicts: list[SignatureVerdict] = []
-    proven = moment
-    above: list[tuple[Entry, Stamp]] = []
-    for entry in sorted(entries, key=lambda entry: entry.coverage.end, reverse=True):
-        proof = entry.proof
-        trust = Trust.UNTRUSTED if material.anchors else Trust.UNCHECKED
-        stamps: list[Stamp] = []
-        level = None
-        if proof is not None and entry.kind == "timestamp" and entry.stamped_at is not None:
-            trust = await judge_path(proof.signer, proof.others, material, proven, "time_stamping")
-            stamp = Stamp(entry.stamped_at, proof.signer.subject.human_friendly, trust, "document")
-            stamps.append(stamp)
-            if _is_sound(entry):
-                above.insert(0, (entry, stamp))
-                if trust is Trust.TRUSTED:
-                    proven = min(proven, entry.stamped_at)
-        elif proof is not None:
-            time = proven
-            for token, at in entry.stamps:
-                believed = await judge_path(token.signer, token.others, material, proven, "time_stamping")
-                stamps.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
-                if believed is Trust.TRUSTED:
-                    time = min(time, at)
-            trust = await judge_path(proof.signer, proof.others, material, time, None)
-            level = _level(entry, stamps, above, material)
-            stamps.extend(stamp for _, stamp in above)
-        verdicts.append(_state(entry, trust, tuple(stamps), level))
-    return tuple(reversed(verdicts))
-
-
-def _is_sound(entry: Entry) -> bool:
-    return entry.integrity in (Integrity.VALID, Integrity.EXTENDED)
-
-
-def _level(entry: Entry, own: list[Stamp], above: list[tuple[Entry, Stamp]], material: Material) -> str | None:
-    """Level from intact evidence; a stamp nobody trusts does not raise it once anchors are given."""
-    proof, embedded = entry.proof, entry.embedded
-    if proof is None or embedded is None or not _is_sound(entry) or not proof.names_signer:
-        return None
-    if str(value_at(embedded.sig_object, "/SubFilter")) != _PADES:
-        return None
-    counted = {Trust.TRUSTED} if material.anchors else {Trust.UNCHECKED}
-    stamps = [_holder(token) for (token, _), stamp in zip(entry.stamps, own, strict=True) if stamp.trust in counted]
-    sealings = [
-        Sealing(_holder(seal.proof), stamp.at, seal.evidence)
-        for seal, stamp in above
-        if seal.proof is not None and stamp.trust in counted
-    ]
-    return baseline_level(_holder(proof), stamps, sealings, material.evidence, material.anchors)
-
-
-def _holder(proof: Proof) -> Holder:
-    return proof.signer.dump(), tuple(other.dump() for other in proof.others)
-
-
-def _state(entry: Entry, trust: Trust, stamps: tuple[Stamp, ...], level: str | None) -> SignatureVerdict:
-    proof, embedded = entry.proof, entry.embedded
-    certificate = proof.signer if proof else None
-    dictionary: Any = embedded.sig_object if embedded else {}
-    return SignatureVerdict(
-        kind=entry.kind,
-        fields=tuple(str(name) for name in entry.fields),
-        integrity=entry.integrity,
-        trust=trust,
-        findings=tuple(entry.findings),
-        later_changes=tuple(entry.later),
-        level=level,
-        signer=certificate.subject.human_friendly if certificate else None,
-        issuer=certificate.issuer.human_friendly if certificate else None,
-        serial=f"{certificate.serial_number:x}" if certificate else None,
-        certificate=hashlib.sha256(certificate.dump()).hexdigest() if certificate else None,
-        algorithm=proof.algorithm if proof else None,
-        claimed_at=_claimed_at(embedded),
-        stamps=stamps,
-        covered=entry.coverage.end,
-        whole_file=entry.coverage.whole,
-        reason=_text(dictionary, "/Reason"),
-        location=_text(dictionary, "/Location"),
-    )
-
-
-def _claimed_at(embedded: EmbeddedPdfSignature | None) -> datetime | None:
-    try:
-        claimed = embedded.self_reported_timestamp if embedded else None
-    except Exception:  # a date nobody can read is no date
-        return None
-    return claimed if claimed is not None and claimed.tzinfo is not None else None
-
-
-def _text(dictionary: Any, key: str) -> str | None:
-    value = value_at(dictionary, key)
-    return str(value)[:1000] if isinstance(value, str) else None
 
 
 def _has_signature(file: Path) -> bool:
@@ -394,20 +217,4 @@ def _malformed(error: Exception) -> Finding:
     why = str(error) or type(error).__name__
     return Finding(
         "signature.malformed", f"签名数据的格式不符合规范（{why}）。", f"The signature data is malformed ({why})."
-    )
-
-
-def _uncovered(why: str) -> Finding:
-    return Finding(
-        "signature.coverage",
-        f"签名没有完整覆盖文件（{why}）。",
-        f"The signature does not cover the file as it must ({why}).",
-    )
-
-
-def _changed(why: str) -> Finding:
-    return Finding(
-        "signature.changed_later",
-        f"签署后文件被以不允许的方式修改（{why}）。",
-        f"After signing the file was changed in ways that are not allowed ({why}).",
     )

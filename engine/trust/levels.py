@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +16,12 @@ from engine.trust.status import Status, read_list, read_ocsp
 
 Holder = tuple[bytes, tuple[bytes, ...]]
 """DER of a certificate and of those that came with it."""
+
+
+# The same few certificates and answers come up for every signature; a child that judges one file may keep them all.
+_load = functools.cache(load_certificate)
+_read_ocsp = functools.cache(read_ocsp)
+_read_list = functools.cache(read_list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +58,15 @@ def baseline_level(
 def is_proven(holder: Holder, evidence: Evidence, anchors: Iterable[bytes]) -> bool:
     """Whether evidence holds a whole chain for the certificate and revocation data for each of its members."""
     own, others = holder
-    leaf = load_certificate(own)
+    leaf = _load(own)
     if leaf is None:
         return False
-    roots = [root for root in map(load_certificate, anchors) if root is not None]
-    pool = [found for found in map(load_certificate, (*others, *evidence.certificates)) if found is not None]
+    roots = [root for root in map(_load, anchors) if root is not None]
+    pool = [found for found in map(_load, (*others, *evidence.certificates)) if found is not None]
     chain = build_chain(leaf, [*roots, *pool])
     if not is_self_signed(chain[-1]) and chain[-1] not in roots:
         return False
-    for certificate, issuer in zip(chain, chain[1:], strict=False):
+    for certificate, issuer in itertools.pairwise(chain):
         if certificate in roots:
             break
         if not _has_status(certificate, issuer, evidence):
@@ -68,14 +76,14 @@ def is_proven(holder: Holder, evidence: Evidence, anchors: Iterable[bytes]) -> b
 
 def _has_status(certificate: x509.Certificate, issuer: x509.Certificate, evidence: Evidence) -> bool:
     for der in evidence.ocsps:
-        status = read_ocsp(der, certificate, issuer, None)
+        status = _read_ocsp(der, certificate, issuer, None)
         if status is not None and _responder_stands(status, issuer, evidence):
             return True
-    return any(read_list(der, certificate, issuer, None) is not None for der in evidence.crls)
+    return any(_read_list(der, certificate, issuer, None) is not None for der in evidence.crls)
 
 
 def _responder_stands(status: Status, issuer: x509.Certificate, evidence: Evidence) -> bool:
     responder = status.responder
     if responder is None or needs_no_revocation(responder):
         return True
-    return any(read_list(der, responder, issuer, None) is not None for der in evidence.crls)
+    return any(_read_list(der, responder, issuer, None) is not None for der in evidence.crls)

@@ -23,7 +23,9 @@ from pyhanko.sign.signers.pdf_byterange import PdfSignedData, SignatureObject
 from engine.errors import Rejected
 from engine.trust.embedding import Hole
 from engine.trust.increments import append_container, open_appended
+from engine.trust.inspection import examine_entries
 from engine.trust.seals import Seal, draw_seal
+from engine.trust.verdict import Integrity
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
     or ``signature.earlier_broken``.
     """
     with revision_of(source, tail) as writer:
+        _refuse_broken(writer)
         reference = _find_field(writer, order.field)
         container = SignatureObject(
             timestamp=order.claimed,
@@ -86,6 +89,22 @@ def reading() -> Iterator[None]:
             zh=f"该 PDF 的结构有误，无法处理（{error}）。请用原软件重新导出后再试。",
             en=f"The structure of the PDF is damaged ({error}). Export it anew from its source.",
         ) from error
+
+
+def _refuse_broken(writer: IncrementalPdfFileWriter) -> None:
+    """A signature must not vouch for a file whose earlier signatures no longer stand."""
+    for entry in examine_entries(writer.prev, writer.prev.stream):
+        if entry.integrity not in (Integrity.VALID, Integrity.EXTENDED):
+            field = "、".join(entry.fields)
+            why = entry.findings[0]
+            raise Rejected(
+                "signature.earlier_broken",
+                zh=f"文件中已有的签名“{field}”无法通过验证（{why.zh}）不能继续签署。请从未被改动的文件重新开始。",
+                en=f"An earlier signature, “{field}”, does not verify ({why.en}) "
+                "and nothing can be signed on top of it. Start again from the unchanged document.",
+                field=field,
+                finding=why.code,
+            )
 
 
 def _find_field(writer: IncrementalPdfFileWriter, name: str) -> generic.IndirectObject:

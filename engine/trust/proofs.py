@@ -82,7 +82,7 @@ def check_signature(
             raise _unknown_algorithm(digest_name)
         _check_policy(info)
         attributes = info["signed_attrs"]
-        if not bare and attributes.native is None:
+        if not bare and attributes is core.VOID:
             raise _doubt(
                 "signature.no_message_digest",
                 "签名没有消息摘要属性，无法证明它对应这些内容：签名无效。",

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asn1crypto import cms
+from asn1crypto import cms, core
+from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import ensure_sig_flags, enumerate_sig_fields, prepare_sig_field
 from pyhanko.sign.general import CMSExtractionError, extract_certificate_info
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
-from pyhanko.pdf_utils.generic import pdf_name
 
+import engine.trust.hexadecimal  # noqa: F401 - makes reading signatures quick
 from engine.errors import Rejected
 from engine.trust.chains import Chain
 from engine.trust.embedding import Hole
@@ -88,7 +89,7 @@ def _append_timestamp(writer: IncrementalPdfFileWriter, reserve: int) -> Hole:
 def _tokens(signed: cms.SignedData) -> Iterator[cms.SignedData]:
     (signer,) = signed["signer_infos"]
     attributes = signer["unsigned_attrs"]
-    for attribute in attributes if attributes.native is not None else ():
+    for attribute in () if attributes is core.VOID else attributes:
         if attribute["type"].native == "signature_time_stamp_token":
             for token in attribute["values"]:
                 yield token["content"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,7 +89,7 @@ class RevocationSource:
         chain = await self._chain(wanted)
         for certificate in chain:
             gathered.certificates[certificate.public_bytes(Encoding.DER)] = None
-        for certificate, issuer in zip(chain, chain[1:], strict=False):
+        for certificate, issuer in itertools.pairwise(chain):
             if certificate in self._anchors:
                 break
             answer = await self._answer(certificate, issuer)
@@ -147,8 +148,8 @@ class RevocationSource:
             raise Rejected(
                 "revocation.revoked",
                 zh=f"证书 {who} 已于 {known.status.revoked_at.isoformat()} 被吊销，不能归档。请更换证书后重新签署。",
-                en=f"The certificate {who} was revoked at {known.status.revoked_at.isoformat()}; the document cannot be "
-                "archived. Sign again with another certificate.",
+                en=f"The certificate {who} was revoked at {known.status.revoked_at.isoformat()}; "
+                "the document cannot be archived. Sign again with another certificate.",
                 subject=who,
             )
         return known

@@ -23,8 +23,11 @@ from engine.trust.keys import SigningKey
 from engine.trust.preparation import SignatureOrder, prepare_signature
 from engine.vendors.protocols import Storage
 
-_RESERVES = (16 * 1024, 96 * 1024)
-"""Bytes of DER kept for the CMS: enough for usual chains and tokens, then for anything a token may be."""
+RESERVES = (8 * 1024, 80 * 1024)
+"""Bytes of DER kept for a token and what surrounds it: for usual authorities, then for the largest token there may be.
+
+Every reader walks through the hole digit by digit, so a generous first guess would slow down all that follows.
+"""
 
 
 class Once(Protocol):
@@ -80,9 +83,10 @@ async def sign_document(
     ``order.reserve`` is a floor; a CMS that does not fit is prepared anew with more room, at most once.
     Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``.
     """
-    for attempt, reserve in enumerate(_RESERVES):
+    own = sum(len(certificate.dump()) for certificate in (key.certificate, *key.chain))
+    for attempt, reserve in enumerate(RESERVES):
         prepared = around.workspace / f"prepared-{attempt}.tail"
-        wanted = replace(order, reserve=max(order.reserve, reserve))
+        wanted = replace(order, reserve=max(order.reserve, own + reserve))
         hole = await around.sandbox.call(prepare_signature, source, prepared, wanted)
         key_name = f"{around.subject}:sign:{attempt}"
         intent, signature = await _use_key(source, prepared, hole, key, around, key_name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from asn1crypto.keys import PublicKeyInfo
 from cryptography import x509
@@ -118,12 +118,19 @@ def _responder(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Ce
         _verify(response, issuer)
     except InvalidSignature:
         for candidate in response.certificates:
-            usage = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            if ExtendedKeyUsageOID.OCSP_SIGNING in usage and issued_by(candidate, issuer):
+            if _may_answer(candidate) and issued_by(candidate, issuer):
                 _verify(response, candidate)
                 return candidate
         raise
     return None
+
+
+def _may_answer(candidate: x509.Certificate) -> bool:
+    try:
+        usage = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage
 
 
 def _verify(response: ocsp.OCSPResponse, signer: x509.Certificate) -> None:

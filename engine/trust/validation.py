@@ -56,7 +56,6 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-async def achieved_level(sandbox: Sandbox, file: Path) -> str | None:
-    """PAdES level the file's signatures prove by themselves, None without an intact one; trust is another question."""
-    report = await sandbox.call(inspect_file, file, "", (), datetime.now(UTC))
-    return report.level
+async def examine(sandbox: Sandbox, file: Path, field: str | None = None) -> Report:
+    """As ``verify`` without anchors and digest: what our own output proves by itself, before anybody relies on it."""
+    return await sandbox.call(inspect_file, file, "", (), datetime.now(UTC), field)

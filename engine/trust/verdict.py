@@ -1,4 +1,4 @@
-"""What a check of a signed file found, as plain data; the words are chosen so that no verdict sounds better than it is."""
+"""What a check of a signed file found, as plain data; no verdict sounds better than it is."""
 
 from __future__ import annotations
 
@@ -118,6 +118,11 @@ class Report(msgspec.Struct, frozen=True):
         for verdict, entry in zip(self.signatures, plain["signatures"], strict=True):
             entry["proven_at"] = msgspec.to_builtins(verdict.proven_at)
         return plain
+
+
+def worse_integrity(one: Integrity, other: Integrity) -> Integrity:
+    """Give the worse of two."""
+    return min(one, other, key=_WORST_FIRST.index)
 
 
 def worst_integrity(verdicts: tuple[SignatureVerdict, ...]) -> Integrity:

@@ -1,0 +1,235 @@
+"""Compares two revisions of a PDF object by object; only what filling and signing need may differ, all else is told.
+
+The whole graph below the catalogue is compared by value, so it does not matter how a change was smuggled in. A part
+that may differ is skipped where it may, and still compared where the same object is reached by another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
+
+_MOST_OBJECTS = 400_000
+_STORE_KEYS = {"/Type", "/Certs", "/OCSPs", "/CRLs", "/VRI", "/TU", "/TS"}
+_FILLED = {"/V", "/AS", "/AP", "/M", "/I", "/MK", "/Rect", "/F", "/DA", "/Q", "/RV"}
+_LINKS_BACK = {"/Parent", "/P", "/Data", "/Length"}
+_BESIDE = {"/DSS", "/Extensions", "/Version", "/Metadata"}
+"""Entries of the catalogue that change nothing a reader sees."""
+
+
+class Unexplained(Exception):
+    """A difference that neither filling nor signing explains; the text is its place."""
+
+
+class Comparison:
+    """Differences between a revision and the newest; ``fields``: names of fields that were filled since."""
+
+    def __init__(self, reader: PdfFileReader, revision: int, is_locked: Callable[[str], bool], *, frozen: bool) -> None:
+        self._old = reader.get_historical_resolver(revision)
+        self._new = reader.get_historical_resolver(reader.xrefs.total_revisions - 1)
+        self._is_locked = is_locked
+        self._frozen = frozen
+        """Nothing but evidence may be added."""
+        root = reader.root_ref
+        # The catalogue has rules of its own; a signature points back to it.
+        self._seen: set[tuple[Any, Any]] = {((root.idnum, root.generation), (root.idnum, root.generation))}
+        self._todo: list[tuple[Any, Any, str]] = []
+        self.fields: set[str] = set()
+        self.signed = False
+
+    def run(self) -> None:
+        """Compare everything; raises Unexplained."""
+        old, new = _root(self._old), _root(self._new)
+        self._catalogue(old, new)
+        count = 0
+        while self._todo:
+            count += 1
+            if count > _MOST_OBJECTS:
+                raise Unexplained("too many objects")
+            self._pair(*self._todo.pop())
+
+    def _catalogue(self, old: Any, new: Any) -> None:
+        for key in sorted({*old, *new} - _BESIDE):
+            if key == "/AcroForm" and key not in old:
+                self._form(generic.DictionaryObject(), _follow(new.raw_get(key)))
+            elif key == "/AcroForm" and key in new:
+                self._form(_follow(old.raw_get(key)), _follow(new.raw_get(key)))
+            else:
+                self._entry(old, new, key, "")
+        if "/DSS" in new:
+            store = _follow(new.raw_get("/DSS"))
+            if not isinstance(store, generic.DictionaryObject) or not set(store) <= _STORE_KEYS:
+                raise Unexplained("/DSS")
+
+    def _form(self, old: Any, new: Any) -> None:
+        for key in sorted({*old, *new} - {"/SigFlags", "/NeedAppearances", "/Fields"}):
+            if key in ("/DR", "/DA") and key not in old:
+                continue
+            if key == "/DR" and key in new:
+                self._resources(_follow(old.raw_get(key)), _follow(new.raw_get(key)))
+            else:
+                self._entry(old, new, key, "/AcroForm")
+        before = _follow(old.raw_get("/Fields")) if "/Fields" in old else []
+        self._grown(before, _follow(new.raw_get("/Fields")), "/AcroForm/Fields")
+
+    def _resources(self, old: Any, new: Any) -> None:
+        """Filling may bring fonts along, and may not change those that are there."""
+        for key in old:
+            one, other = _follow(old.raw_get(key)), _follow(new.raw_get(key)) if key in new else None
+            if isinstance(one, generic.DictionaryObject) and isinstance(other, generic.DictionaryObject):
+                for name in one:
+                    self._entry(one, other, name, f"/AcroForm/DR{key}")
+            else:
+                self._entry(old, new, key, "/AcroForm/DR")
+
+    def _grown(self, old: Any, new: Any, place: str) -> None:
+        """Compare arrays to which signature fields may have been appended."""
+        if len(new) < len(old):
+            raise Unexplained(place)
+        for index in range(len(old)):
+            self._todo.append((_raw(old, index), _raw(new, index), f"{place}[{index}]"))
+        for index in range(len(old), len(new)):
+            self._added(_follow(_raw(new, index)), f"{place}[{index}]")
+
+    def _added(self, field: Any, place: str) -> None:
+        if not isinstance(field, generic.DictionaryObject) or _inherited(field, "/FT") != "/Sig":
+            raise Unexplained(place)
+        value = _follow(field.raw_get("/V")) if "/V" in field else None
+        is_stamp = isinstance(value, generic.DictionaryObject) and value.get("/SubFilter") == "/ETSI.RFC3161"
+        if self._frozen and not is_stamp:
+            raise Unexplained(place)
+        self.signed = self.signed or not is_stamp
+
+    def _entry(self, old: Any, new: Any, key: str, place: str) -> None:
+        if key not in old or key not in new:
+            raise Unexplained(f"{place}{key}")
+        self._todo.append((old.raw_get(key), new.raw_get(key), f"{place}{key}"))
+
+    def _pair(self, old: Any, new: Any, place: str) -> None:
+        key = (_identity(old), _identity(new))
+        if None not in key:
+            if key in self._seen:
+                return
+            self._seen.add(key)
+        old, new = _follow(old), _follow(new)
+        if isinstance(old, generic.DictionaryObject) and isinstance(new, generic.DictionaryObject):
+            self._dictionaries(old, new, place)
+        elif isinstance(old, generic.ArrayObject) and isinstance(new, generic.ArrayObject):
+            if len(old) != len(new):
+                raise Unexplained(place)
+            self._todo.extend((_raw(old, i), _raw(new, i), f"{place}[{i}]") for i in range(len(old)))
+        elif type(old) is not type(new) or old != new:
+            raise Unexplained(place)
+
+    def _dictionaries(self, old: Any, new: Any, place: str) -> None:
+        ignored: set[str] = set()
+        if isinstance(old, generic.StreamObject) or isinstance(new, generic.StreamObject):
+            if not _same_stream(old, new):
+                raise Unexplained(place)
+            ignored = {"/Length", "/Filter", "/DecodeParms"}
+        if old.get("/Type") == "/Page":
+            ignored = {"/Annots"}
+            before = _follow(old.raw_get("/Annots")) if "/Annots" in old else []
+            self._grown(before, _follow(new.raw_get("/Annots")) if "/Annots" in new else [], f"{place}/Annots")
+        elif _is_field(old) and _is_field(new):
+            ignored = self._filled(old, new, place)
+        for key in sorted({*old, *new} - ignored):
+            self._entry(old, new, key, place)
+
+    def _filled(self, old: Any, new: Any, place: str) -> set[str]:
+        """Keys of a field or widget that filling changed, after asking whether it was allowed."""
+        kind = _inherited(old, "/FT")
+        allowed = {"/V", "/AP", "/AS", "/M", "/F", "/MK"} if kind == "/Sig" else _FILLED - {"/Rect"}
+        changed = {key for key in allowed if not _equal(old, new, key)}
+        if not changed:
+            return set()
+        name = _name(old)
+        if self._frozen or self._is_locked(name):
+            raise Unexplained(f"{place} ({name})")
+        if kind == "/Sig":
+            if "/V" in old:
+                raise Unexplained(f"{place} ({name})")  # a signature was replaced or its look was changed
+            self.signed = True
+        self.fields.add(name)
+        return changed
+
+
+def _root(resolver: HistoricalResolver) -> Any:
+    return resolver.root
+
+
+def _follow(value: Any) -> Any:
+    return value.get_object() if isinstance(value, generic.IndirectObject) else value
+
+
+def _raw(array: Any, index: int) -> Any:
+    return array.raw_get(index) if isinstance(array, generic.ArrayObject) else array[index]
+
+
+def _identity(value: Any) -> tuple[int, int] | None:
+    return (value.idnum, value.generation) if isinstance(value, generic.IndirectObject) else None
+
+
+def _is_field(value: Any) -> bool:
+    return "/FT" in value or value.get("/Subtype") == "/Widget" or ("/T" in value and "/Kids" in value)
+
+
+def _lineage(field: Any) -> Iterator[Any]:
+    for _ in range(32):
+        yield field
+        if "/Parent" not in field:
+            return
+        field = _follow(field.raw_get("/Parent"))
+        if not isinstance(field, generic.DictionaryObject):
+            return
+
+
+def _inherited(field: Any, key: str) -> Any:
+    return next((_follow(level.raw_get(key)) for level in _lineage(field) if key in level), None)
+
+
+def _name(field: Any) -> str:
+    parts = [str(_follow(level.raw_get("/T"))) for level in _lineage(field) if "/T" in level]
+    return ".".join(reversed(parts))
+
+
+def _same_stream(old: Any, new: Any) -> bool:
+    if type(old) is not type(new):
+        return False
+    return bool(old.encoded_data == new.encoded_data or old.data == new.data)
+
+
+def _equal(old: Any, new: Any, key: str) -> bool:
+    """Whether two entries hold the same, followed to the end but for links back into the document."""
+    if (key in old) != (key in new):
+        return False
+    if key not in old:
+        return True
+    todo = [(old.raw_get(key), new.raw_get(key))]
+    seen: set[tuple[Any, Any]] = set()
+    while todo:
+        one, other = todo.pop()
+        pair = (_identity(one), _identity(other))
+        if None not in pair:
+            if pair in seen:
+                continue
+            seen.add(pair)
+        one, other = _follow(one), _follow(other)
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, generic.StreamObject) and not _same_stream(one, other):
+            return False
+        if isinstance(one, generic.DictionaryObject):
+            if set(one) != set(other):
+                return False
+            todo.extend((one.raw_get(name), other.raw_get(name)) for name in one if name not in _LINKS_BACK)
+        elif isinstance(one, generic.ArrayObject):
+            if len(one) != len(other):
+                return False
+            todo.extend((one.raw_get(index), other.raw_get(index)) for index in range(len(one)))
+        elif one != other:
+            return False
+    return True
