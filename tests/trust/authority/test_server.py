@@ -229,12 +229,15 @@ async def test_it_runs_as_a_process_of_its_own_and_ends_on_a_signal(tmp_path: Pa
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "engine.trust.authority", tmp_path / "pki", cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
-    assert process.stdout is not None
-    url = (await process.stdout.readline()).decode().strip()
-    async with TimestampClient([Authority(url)], load_anchors(tmp_path / "pki" / "anchors")) as client:
-        assert await client.stamp(hashlib.sha256(b"x").digest())
-    process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    try:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        async with TimestampClient([Authority(url)], load_anchors(tmp_path / "pki" / "anchors")) as client:
+            assert await client.stamp(hashlib.sha256(b"x").digest())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        ended = await asyncio.wait_for(process.wait(), 10)
+    assert ended == 0
 
 
 async def test_the_process_without_a_directory_says_how_to_call_it() -> None:
