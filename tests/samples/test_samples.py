@@ -8,13 +8,20 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.assembly import SERVICES
 from engine.pdf.control import Control, read_controls
 from engine.pdf.values import check_values
+from engine.pipeline.definition import load_definition
+from engine.pipeline.resolution import Catalogue, resolve, with_resources
+from engine.settings import Settings
+from engine.vendors import hooks
+from engine.vendors.registry import load_registry
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -24,6 +31,11 @@ PAIRS = [
     ("labour-contract", "labour-contract.rows.jsonl"),
     ("employment-agreement", "employment-agreement-letter.values.json"),
 ]
+
+
+def declared() -> list[EntryPoint]:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["sealflow.plugins"]
+    return [EntryPoint(name, module, "sealflow.plugins") for name, module in table.items()]
 
 
 def controls_of(pipeline: str) -> tuple[Control, ...]:
@@ -95,6 +107,31 @@ def test_numbers_of_people_and_organisations_belong_to_nobody(values: str) -> No
 
 def test_every_sample_has_its_provenance() -> None:
     readme = (SAMPLES / "README.md").read_text("utf-8")
-    files = [path.name for path in SAMPLES.iterdir() if path.suffix in {".docx", ".pdf", ".json", ".jsonl", ".xlsx"}]
+    kinds = {".docx", ".pdf", ".json", ".jsonl", ".xlsx", ".jpg", ".png"}
+    files = [path.name for path in SAMPLES.iterdir() if path.suffix in kinds]
     assert len(files) >= 6
     assert [name for name in files if f"`{name}`" not in readme] == []
+
+
+def test_the_seals_that_pipelines_find_are_the_ones_that_were_drawn() -> None:
+    copies = list((ROOT / "pipelines" / "seals").iterdir())
+    assert len(copies) == 3
+    assert all(copy.read_bytes() == (SAMPLES / "seals" / copy.name).read_bytes() for copy in copies)
+
+
+def test_scans_are_made_from_any_pdf(tmp_path: Path) -> None:
+    source = SAMPLES / "employment-agreement-letter.pdf"
+    subprocess.run([sys.executable, str(SAMPLES / "scan_pages.py"), str(source), str(tmp_path)], check=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["paper-contract-photo.jpg", "paper-contract-scan.jpg"]
+    assert all(path.read_bytes().startswith(b"\xff\xd8\xff") for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "pipelines").glob("*.toml")), ids=lambda file: file.stem)
+def test_every_built_in_pipeline_can_be_built(file: Path) -> None:
+    registry = load_registry(Settings(plugins=("builtin-stages",)), declared())
+    services = dict.fromkeys(SERVICES, object())
+    catalogue = Catalogue(registry.stages(), services, frozenset(hooks.PROTOCOLS.values()), registry.provider)
+    definition = with_resources(load_definition(file), catalogue)
+    found = {name: file.parent / name for name in definition.resources}
+    assert len(resolve(definition, catalogue, found)) >= 3
+    assert file.stem == definition.name
