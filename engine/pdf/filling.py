@@ -84,7 +84,7 @@ def _show_block(placed: PlacedControl, block: Block, book: FontBook) -> str:
     for number, line in enumerate(block.lines):
         if not line.glyphs:
             continue
-        left, _, right, _ = (edge * block.size / 1000 for edge in line.ink())
+        left, _, right, _ = (edge * block.size / 1000 for edge in line.ink)
         room = control.width - (right - left)
         x = placed.x - left + room * {"left": 0.0, "center": 0.5, "right": 1.0}[align]
         y = first - number * LEADING * block.size

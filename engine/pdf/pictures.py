@@ -35,8 +35,10 @@ def read_picture(data: bytes, name: str) -> Raster:
     Raises Rejected ``picture.unreadable`` or ``picture.too_large``; ``name`` is what a person calls the picture.
     """
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-            warnings.simplefilter("ignore")  # Pillow's own size warning; our limit below is stricter
+        with (
+            warnings.catch_warnings(action="ignore"),  # Pillow warns of size; our limit below is stricter
+            Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image,
+        ):
             if image.width * image.height > PIXEL_LIMIT:
                 raise _too_large(name, image.width, image.height)
             dpi = image.info.get("dpi", (None,))[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from engine.pdf.faces import FACES, FontName, Glyph, glyph
 
@@ -28,7 +29,7 @@ _NEVER_DRAWN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Mn", "Mc", "Me"})
 """General categories without a form of their own (Unicode 4.5): no face may pretend one, private use included."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the ink is measured once and kept
 class Line:
     """Glyphs side by side and their natural width in thousandths of the font size, ink beyond the advances included."""
 
@@ -42,6 +43,7 @@ class Line:
     def advance(self) -> int:
         return sum(item.advance for item in self.glyphs)
 
+    @cached_property
     def ink(self) -> tuple[int, int, int, int]:
         """Left, bottom, right, top of em boxes and ink together; the baseline starts at the origin."""
         left, bottom, right, top, pen = 0, DESCENT, 0, ASCENT, 0
@@ -137,7 +139,10 @@ def wrap_text(
 ) -> Block | None:
     """Lines that fit the box at the largest size possible; None if even ``min_size`` is too large."""
     units = [_unbreakable(paragraph) for paragraph in paragraphs]
+    natural = sum(item.advance for line in paragraphs for item in line if not item.text.isspace()) / 1000
     for step in _sizes(size, min_size):
+        if natural * step > width * (height / step / LEADING + 1):  # more than the whole area: no need to try
+            continue
         lines = [line for paragraph in units for line in _break(paragraph, width / step * 1000)]
         if _fits(block := _block(tuple(lines), step), width, height):
             return block
@@ -156,7 +161,7 @@ def _fits(block: Block, width: float, height: float) -> bool:
 
 
 def _block(lines: tuple[Line, ...], size: float) -> Block:
-    inks = [line.ink() for line in lines] or [(0, DESCENT, 0, ASCENT)]
+    inks = [line.ink for line in lines] or [(0, DESCENT, 0, ASCENT)]
     scale = size / 1000
     left = -min(ink[0] for ink in inks) * scale
     right = max(ink[2] for ink in inks) * scale
@@ -192,7 +197,7 @@ def _break(units: Sequence[Sequence[Glyph]], width: float) -> list[Line]:
     lines: list[list[Glyph]] = [[]]
     left = pen = 0
     for unit in units:
-        start, _, end, _ = Line(tuple(_without_end_spaces(unit))).ink()
+        start, _, end, _ = Line(tuple(_without_end_spaces(unit))).ink
         whole = not lines[-1] or pen + end - min(left, pen + start) <= width
         for item in unit:
             ink = FACES[item.face].extents(item.number)

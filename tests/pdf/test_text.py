@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.pdf import text
+from engine.pdf.faces import Glyph
 from engine.pdf.text import Block
 
 chinese = st.text(st.sampled_from("甲乙丙丁，。、；：（）《》“”！？ab 12.%A々—"), min_size=1, max_size=60)
@@ -39,7 +41,7 @@ def test_every_line_stays_within_the_width(value: str, width: int) -> None:
     block = wrap(value, width)
     assert block is not None and block.width <= width + 1e-6
     for line in block.lines:
-        left, _, right, _ = line.ink()
+        left, _, right, _ = line.ink
         assert (right - left) * block.size / 1000 <= width + 1e-6
 
 
@@ -115,3 +117,18 @@ def test_a_variation_the_face_knows_is_one_glyph() -> None:
 
 def test_composing_keeps_compatibility_ideographs() -> None:
     assert text.compose("e\u0301\uf9dc") == "é\uf9dc"
+
+
+def test_a_very_long_text_is_refused_quickly() -> None:
+    """What is checked while a person waits must not try every size on ten thousand characters."""
+    glyphs, _ = text.shape("长" * 10_000, "serif")
+    tried = 0
+
+    class Counted(list[Glyph]):
+        def __iter__(self) -> Iterator[Glyph]:
+            nonlocal tried
+            tried += 1
+            return super().__iter__()
+
+    assert text.wrap_text([Counted(glyphs)], 72, 4, 300, 60) is None
+    assert tried <= 3
