@@ -1,6 +1,7 @@
 """Settings of the embedded server: durable always; sized for one machine that does other work too.
 
-They travel on the command line at every start, so an old data directory follows a new release.
+They travel on the command line at every start, so an old data directory follows a new release. ``commit_delay`` stays
+off: with 1, 8 and 24 clients committing single rows it never gained and at 2 ms cost two thirds.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ _ALWAYS = {
     "max_connections": "200",
     "max_wal_size": "512MB",
     "min_wal_size": "48MB",
-    "jit": "off",  # short statements only; compiling them costs more than they do
-    "max_parallel_workers_per_gather": "0",  # parallel plans need /dev/shm, which containers keep at 64 MB
+    "jit": "off",  # short statements: compiling them costs more than they do
+    "max_parallel_workers_per_gather": "0",  # likewise: helpers would only take cores from others
+    "dynamic_shared_memory_type": "mmap",  # in the data directory: a killed server leaves nothing in /dev/shm
     "huge_pages": "off",
     "logging_collector": "off",
     "log_min_messages": "log",  # what a statement did wrong, its sender is told; here only what the server itself meets

@@ -16,11 +16,12 @@ _HAS_PROC = Path("/proc/self/stat").exists()
 
 
 def read_postmaster_pid(data: Path) -> int | None:
-    """The number in ``postmaster.pid``; it proves nothing by itself."""
+    """The number in ``postmaster.pid``, if it is one a process can have; it proves nothing by itself."""
     try:
-        return int((data / "postmaster.pid").read_text("utf-8", "replace").split("\n", 1)[0])
+        pid = int((data / "postmaster.pid").read_text("utf-8", "replace").split("\n", 1)[0])
     except (OSError, ValueError):
         return None
+    return pid if 1 < pid < 2**31 else None
 
 
 def serves(pid: int, data: Path) -> bool:

@@ -7,8 +7,10 @@ numbers, nor another container's numbers can deceive it.
 
 from __future__ import annotations
 
+import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from psycopg import pq
@@ -44,7 +46,7 @@ class Server:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             return Lock(self.directory / "users.lock")
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
     def start(self, users: Lock) -> None:
         """Become a user and see that the server answers. Safe to call again, and from many processes at once."""
@@ -54,16 +56,29 @@ class Server:
                     raise self._slow()
                 self._raise_server()
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
     def stop(self, users: Lock) -> bool:
         """Leave; True: we were the last user and the server is down."""
+        if not self.directory.exists():  # removed under us; PostgreSQL notices that within a minute and ends itself
+            users.release()
+            return False
         with hold(self.directory / "start.lock", self.patience):
             last = users.take()
             try:
                 return last and self._take_down()
             finally:
                 users.release()
+
+    def unusable(self, error: OSError) -> Unavailable:
+        """What the operating system refused, in our words."""
+        return Unavailable(
+            "database.directory_unusable",
+            zh=f"不能使用数据库目录 {self.directory}：{error}。请检查权限和磁盘空间，或另设 SEALFLOW_HOME。",
+            en=f"The database directory {self.directory} cannot be used: {error}. Check permissions and free space, or "
+            "set SEALFLOW_HOME to another place.",
+            directory=str(self.directory),
+        )
 
     def is_alive(self) -> bool:
         """Whether any process of the server lives, be it only an orphaned backend."""
@@ -176,6 +191,9 @@ class Server:
                     break
                 time.sleep(0.01)
             else:
+                if self.socket_directory.parent != self.directory:
+                    with suppress(OSError):
+                        self.socket_directory.rmdir()
                 return True
         return False
 
@@ -186,7 +204,9 @@ class Server:
     def _failed(self, written: int) -> Unavailable:
         with self.log.open("rb") as file:
             file.seek(written)
-            last = " ".join(file.read().decode("utf-8", "replace").split())[-400:]
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        grave = [line for line in lines if re.search(r"PANIC: |FATAL: (?!.*the database system is)|HINT: ", line)]
+        last = " ".join(" ".join((grave or lines)[-4:]).split())[-600:]
         return Unavailable(
             "database.start_failed",
             zh=f"数据库（{self.data}）未能启动：{last}。日志在 {self.log}；请排除原因（例如磁盘已满）后重试。",
@@ -205,13 +225,4 @@ class Server:
             f"Look into {self.log} and try again later.",
             directory=str(self.data),
             log=str(self.log),
-        )
-
-    def _unusable(self, error: OSError) -> Unavailable:
-        return Unavailable(
-            "database.directory_unusable",
-            zh=f"不能使用数据库目录 {self.directory}：{error}。请检查权限和磁盘空间，或另设 SEALFLOW_HOME。",
-            en=f"The database directory {self.directory} cannot be used: {error}. Check permissions and free space, or "
-            "set SEALFLOW_HOME to another place.",
-            directory=str(self.directory),
         )

@@ -25,8 +25,15 @@ class ClusterStatus:
 
 
 def inspect_cluster(directory: Path) -> ClusterStatus:
-    """Blocking but quick. Raises Unavailable ``database.directory_foreign``."""
+    """Blocking but quick. Raises Unavailable ``database.directory_foreign`` or ``database.directory_unusable``."""
     server = Server(directory)
+    try:
+        return _inspect(server)
+    except PermissionError as error:
+        raise server.unusable(error) from error
+
+
+def _inspect(server: Server) -> ClusterStatus:
     pid = read_postmaster_pid(server.data)
     ours = pid is not None and serves(pid, server.data)
     return ClusterStatus(

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -30,15 +31,35 @@ def _list_binaries() -> dict[str, Path]:
 BINARIES = _list_binaries()
 
 
-@pytest.fixture(scope="session", params=BINARIES)
-def binaries(request: pytest.FixtureRequest) -> Path:
-    """Each PostgreSQL of this machine."""
-    return BINARIES[request.param]
-
-
 @pytest.fixture(scope="session")
 def any_binaries() -> Path:
     return next(iter(BINARIES.values()))
+
+
+@pytest.fixture
+def binaries(request: pytest.FixtureRequest, any_binaries: Path) -> Path:
+    """The first PostgreSQL of this machine; each in turn for tests marked with ``every_binaries``."""
+    return BINARIES[request.param] if hasattr(request, "param") else any_binaries
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "every_binaries" in metafunc.fixturenames:
+        metafunc.parametrize("binaries", BINARIES, indirect=True)
+
+
+@pytest.fixture
+def every_binaries() -> None:
+    """Asks for one turn with each PostgreSQL of this machine."""
+
+
+@pytest.fixture
+def ground() -> Iterator[Path]:
+    """Where clusters are put: in memory if there is plenty, because what dies here is never the machine itself."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 * 2**30
+    place = Path(tempfile.mkdtemp(prefix="sealflow-", dir=memory if roomy else None))
+    yield place
+    shutil.rmtree(place)
 
 
 @pytest.fixture(scope="session")
@@ -74,22 +95,22 @@ def end_server(server: Server) -> None:
 
 @pytest.fixture
 def server(
-    binaries: Path, tmp_path: Path, copy_blank: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
+    binaries: Path, ground: Path, copy_blank: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Server]:
-    """A stopped server of each kind, the database made."""
+    """A stopped server, the database made."""
     monkeypatch.setenv("SEALFLOW_PG_BIN", str(binaries))
-    copy_blank(binaries, tmp_path / "pg")
-    made = Server(tmp_path / "pg", patience=40)
+    copy_blank(binaries, ground / "pg")
+    made = Server(ground / "pg", patience=40)
     yield made
     end_server(made)
     shutil.rmtree(made.socket_directory, ignore_errors=True)
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, any_binaries: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def fresh(ground: Path, any_binaries: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A directory in which nothing was made yet."""
     monkeypatch.setenv("SEALFLOW_PG_BIN", str(any_binaries))
-    made = Server(tmp_path / "pg", patience=40)
+    made = Server(ground / "pg", patience=40)
     yield made
     end_server(made)
     shutil.rmtree(made.socket_directory, ignore_errors=True)

@@ -24,6 +24,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.usefixtures("every_binaries")
 def test_a_full_disk_is_said_and_once_there_is_room_everything_acknowledged_is_there(
     small_disk: Path, binaries: Path, copy_blank: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_where_namespaces_are_barred_another_user_serves_even_inside_a_closed_di
 
 
 @as_root
+@pytest.mark.usefixtures("every_binaries")
 def test_data_made_in_a_namespace_is_taken_along_when_namespaces_are_barred_and_stays_usable_after(
     server: Server, bar: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_directory_nobody_else_can_reach_is_refused_with_a_way_out(fresh: Serv
 
 
 @as_root
+@pytest.mark.usefixtures("every_binaries")
 def test_an_ordinary_user_needs_nothing_special(
     reachable: Path, binaries: Path, join: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,12 @@
 import os
+import shutil
+import signal
 import socket
 import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import psycopg
 import pytest
 
 from engine.errors import Unavailable
-from engine.records.cluster.processes import read_postmaster_pid, serves
+from engine.records.cluster.processes import list_server_processes, read_postmaster_pid, serves
 from engine.records.cluster.server import Server
 
 
@@ -42,6 +44,7 @@ def _pretend(server: Server, pid: int) -> None:
     dead.close()
 
 
+@pytest.mark.usefixtures("every_binaries")
 def test_a_stranger_with_the_dead_servers_number_neither_hinders_nor_suffers(server: Server) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         _pretend(server, stranger.pid)
@@ -51,11 +54,12 @@ def test_a_stranger_with_the_dead_servers_number_neither_hinders_nor_suffers(ser
         stranger.kill()
 
 
+@pytest.mark.usefixtures("every_binaries")
 def test_a_stranger_that_is_another_postgresql_is_left_alone_too(
-    server: Server, tmp_path: Path, binaries: Path, copy_blank: Callable[[Path, Path], None]
+    server: Server, ground: Path, binaries: Path, copy_blank: Callable[[Path, Path], None]
 ) -> None:
-    copy_blank(binaries, tmp_path / "other")
-    other = Server(tmp_path / "other", patience=40)
+    copy_blank(binaries, ground / "other")
+    other = Server(ground / "other", patience=40)
     with running(other) as connection:
         pid = read_postmaster_pid(other.data)
         assert pid is not None and serves(pid, other.data) and not serves(pid, server.data)
@@ -65,6 +69,7 @@ def test_a_stranger_that_is_another_postgresql_is_left_alone_too(
         assert connection.execute("select 1").fetchone() == (1,)
 
 
+@pytest.mark.usefixtures("every_binaries")
 def test_a_postmaster_nobody_has_buried_yet_does_not_hinder(server: Server) -> None:
     zombie = os.posix_spawn("/bin/true", ["true"], {})
     _pretend(server, zombie)
@@ -78,8 +83,7 @@ def test_a_postmaster_nobody_has_buried_yet_does_not_hinder(server: Server) -> N
 def test_a_damaged_pid_file_names_no_server_of_ours(fresh: Server, content: str) -> None:
     fresh.data.mkdir(parents=True)
     (fresh.data / "postmaster.pid").write_text(content)
-    pid = read_postmaster_pid(fresh.data)
-    assert pid is None or not serves(pid, fresh.data)
+    assert read_postmaster_pid(fresh.data) is None
 
 
 def test_a_server_somebody_started_by_hand_in_our_directory_is_named_and_left_alone(
@@ -119,6 +123,7 @@ def test_a_half_made_directory_is_made_anew(fresh: Server, join: Callable[..., A
     assert not half.exists()
 
 
+@pytest.mark.usefixtures("every_binaries")
 def test_the_server_is_durable_checked_and_out_of_reach_of_the_network_and_other_users(server: Server) -> None:
     with running(server) as connection:
         for name, value in {
@@ -149,12 +154,12 @@ def test_variables_meant_for_other_servers_do_not_reach_ours(server: Server, mon
         assert connection.execute("select current_user").fetchone() == ("sealflow",)
 
 
-def test_a_directory_copied_while_the_server_ran_starts_beside_the_original(server: Server, tmp_path: Path) -> None:
+def test_a_directory_copied_while_the_server_ran_starts_beside_the_original(server: Server, ground: Path) -> None:
     with running(server) as connection:
         connection.execute("create table t as select 1 as x")
         connection.execute("checkpoint")
-        subprocess.run(["cp", "-a", server.directory, tmp_path / "copy"], check=True)
-        copy = Server(tmp_path / "copy", patience=40)
+        subprocess.run(["cp", "-a", server.directory, ground / "copy"], check=True)
+        copy = Server(ground / "copy", patience=40)
         with running(copy) as other:
             assert other.execute("select x from t").fetchone() == (1,)
         assert connection.execute("select x from t").fetchone() == (1,)
@@ -201,3 +206,37 @@ def test_a_start_by_somebody_who_hangs_is_waited_for_only_so_long(server: Server
         Server(server.directory, patience=0.2).start(users)
     users.release()
     assert refusal.value.code == "database.busy"
+
+
+def test_a_killed_server_leaves_nothing_outside_its_directory(server: Server) -> None:
+    users = server.open_users()
+    server.start(users)
+    mapped = [
+        line
+        for pid in list_server_processes(server.data)
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
+        if "/dev/shm/PostgreSQL" in line
+    ]
+    assert not mapped
+    assert server.stop(users)
+
+
+def test_a_long_directory_is_served_from_a_short_place_that_goes_away(ground: Path, server: Server) -> None:
+    long = ground / ("long" * 30)
+    server.directory.rename(long)
+    moved = Server(long, patience=40)
+    with running(moved) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+        assert stat.S_IMODE(moved.socket_directory.stat().st_mode) == 0o700
+    assert not moved.socket_directory.exists()
+
+
+def test_leaving_after_the_directory_was_removed_is_no_error(server: Server) -> None:
+    users = server.open_users()
+    server.start(users)
+    pids = list_server_processes(server.data)
+    shutil.rmtree(server.directory)
+    assert server.stop(users) is False
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

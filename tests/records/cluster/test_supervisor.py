@@ -3,7 +3,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -76,6 +75,7 @@ async def test_a_killed_user_counts_as_gone_and_its_server_is_taken_over(server:
     assert not server.is_alive()
 
 
+@pytest.mark.usefixtures("every_binaries")
 def test_nothing_acknowledged_is_lost_when_everything_is_killed(server: Server, join: Join) -> None:
     for turn in range(2):
         user = join(server.directory)
@@ -90,6 +90,7 @@ def test_nothing_acknowledged_is_lost_when_everything_is_killed(server: Server, 
     server.stop(users)
 
 
+@pytest.mark.usefixtures("every_binaries")
 async def test_a_server_killed_under_its_users_comes_back_at_the_same_url(server: Server, join: Join) -> None:
     other = join(server.directory)
     assert other.hear() == "up"
@@ -164,7 +165,7 @@ async def test_starting_twice_and_stopping_twice_are_harmless(server: Server) ->
     assert not server.is_alive()
 
 
-async def test_a_user_that_could_not_start_does_not_count(fresh: Server, tmp_path: Path) -> None:
+async def test_a_user_that_could_not_start_does_not_count(fresh: Server) -> None:
     fresh.data.mkdir(parents=True)
     (fresh.data / "letter.txt").write_text("not a database")
     with pytest.raises(Unavailable, match="not a PostgreSQL data directory"):
