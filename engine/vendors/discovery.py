@@ -92,7 +92,7 @@ def _source(entry_point: EntryPoint) -> str:
 def _load(name: str, entry_point: EntryPoint) -> object:
     try:
         plugin: object = entry_point.load()
-    except Exception as error:  # foreign code: whatever it raises at import is the answer
+    except (Exception, SystemExit) as error:  # foreign code: whatever it raises at import is the answer
         raise Misuse(
             "plugin.broken",
             zh=f"插件 {name}（{_source(entry_point)}）无法导入：{_cause(error)}。请修复、更新或从设置 plugins 中移除。",
@@ -169,7 +169,7 @@ def _check_hook(
 def _ask(hook: str, plugin: str, function: Callable[[], Any]) -> list[Offer]:
     try:
         offered = function()
-    except Exception as error:  # foreign code
+    except (Exception, SystemExit) as error:  # foreign code
         raise Misuse(
             "plugin.hook_failed",
             zh=f"插件 {plugin} 的挂钩 {hook} 出错：{_cause(error)}。请修复、更新或从设置 plugins 中移除。",
@@ -190,5 +190,5 @@ def _ask(hook: str, plugin: str, function: Callable[[], Any]) -> list[Offer]:
     return [Offer(hook, name, plugin, thing) for name, thing in offered.items()]
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

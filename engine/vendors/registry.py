@@ -133,7 +133,7 @@ class Registry:
             made = build(offer.thing, offer.name, self._settings.vendors.get(offer.name), self._settings.home)
         except SealflowError:
             raise  # says already what to do
-        except Exception as error:  # foreign code
+        except (Exception, SystemExit) as error:  # foreign code
             raise Misuse(
                 "provider.broken",
                 zh=f"插件 {offer.plugin} 提供的 {offer.name} 无法启动：{type(error).__name__}: {error}。",

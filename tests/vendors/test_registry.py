@@ -91,6 +91,8 @@ def test_one_name_in_two_capabilities_is_refused_because_settings_go_by_name(ins
     [
         ("import nowhere_to_be_found", "plugin.broken", "nowhere_to_be_found"),
         ("1 / 0", "plugin.broken", "ZeroDivisionError"),
+        ("raise SystemExit(0)", "plugin.broken", "SystemExit"),
+        ("@hookimpl\ndef sealflow_storages(): raise SystemExit(0)", "plugin.hook_failed", "SystemExit"),
         ("x = 1", "plugin.empty", "sealflow_storages"),
         ("def sealflow_storages(): return {}", "plugin.hook_unmarked", "sealflow_storages"),
         ("@hookimpl\ndef sealflow_storage(): return {}", "plugin.hook_unknown", "sealflow_storages"),
@@ -263,3 +265,16 @@ def test_readers_of_page_images_are_offered_too(install: Install) -> None:
     def sealflow_ocr_engines(): return {"reader": Reader}
     """
     assert load(install(source)).provider(OcrEngine, "reader")
+
+
+def test_an_object_of_a_module_can_be_the_plugin(install: Install) -> None:
+    source = """
+    class Plugin:
+        @hookimpl
+        def sealflow_storages(self): return {"acme": Memory}
+
+    plugin = Plugin()
+    """
+    written = install(source)
+    entry_point = EntryPoint(written.name, f"{written.value}:plugin", written.group)
+    assert load(entry_point).provider(Storage, "acme")
