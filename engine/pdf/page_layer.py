@@ -17,6 +17,7 @@ from pikepdf import Array, Dictionary, Name, Pdf
 from engine.pdf import page_boxes
 
 _STRING = re.compile(rb"\((?:[^()\\]|\\.)*\)", re.DOTALL)
+_NUMBERS = re.compile(rb"\[[^][qQT]*\]")
 _BRACKET = re.compile(rb"(?<![^\s>\])}])(q|Q|BT|ET)(?![^\s<\[({/])")
 
 
@@ -67,15 +68,15 @@ def _resources(page: pikepdf.Object) -> Dictionary:
 
 def _is_plainly_closed(data: bytes) -> bool:
     """``_is_closed`` at a twentieth of its cost, for content without traps; False also means "look closely"."""
-    bare = _STRING.sub(b" ", data)
-    return not any(trap in bare for trap in (b"(", b")", b"%", b"BI")) and _balances(_BRACKET.findall(bare))
+    bare = _NUMBERS.sub(b" ", _STRING.sub(b" ", data))
+    return not any(trap in bare for trap in (b"(", b")", b"[", b"]", b"%", b"BI")) and _balances(_BRACKET.findall(bare))
 
 
 def _is_closed(page: pikepdf.Object) -> bool:
     """Whether graphics states and text objects of the content are closed as often as opened, and never before."""
     try:
         return _balances(str(one.operator).encode() for one in pikepdf.parse_content_stream(page, "q Q BT ET"))
-    except pikepdf.PdfError:
+    except (pikepdf.PdfError, TypeError):  # the latter for operators inside an array
         return False
 
 
