@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from asn1crypto.x509 import Certificate
+
 from engine.errors import Conflict, Misuse
 from engine.pipeline.alone import ScratchStorage, run_alone
 from engine.pipeline.definition import find_definition, load_definition
@@ -53,7 +55,6 @@ class Tools:
     settings: Settings
     registry: Registry
     sandbox: Sandbox
-    anchors: Path | None
     catalogue: Catalogue
 
     async def run_stage(
@@ -166,9 +167,9 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         stack.push_async_callback(registry.close)
         sandbox = Sandbox(PRELOADED)
         stack.push_async_callback(sandbox.close)
-        services, anchors = await _open_trust(settings, stack)
+        services = await _open_trust(settings, stack)
         catalogue = make_catalogue(registry, {Sandbox: sandbox, **services})
-        yield Tools(settings, registry, sandbox, anchors, catalogue)
+        yield Tools(settings, registry, sandbox, catalogue)
 
 
 @asynccontextmanager
@@ -185,23 +186,31 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
         yield Engine(tools, database, storage, pins, runner)
 
 
-async def _open_trust(settings: Settings, stack: AsyncExitStack) -> tuple[dict[type, object], Path | None]:
+def trusted_roots(settings: Settings) -> tuple[Certificate, ...]:
+    """Roots to verify against: those of the settings, else those of the demo PKI if this installation has one."""
+    if settings.trust.anchors is not None:
+        return load_anchors(settings.trust.anchors)
+    demo = settings.home / "demo-pki" / "anchors"
+    return load_anchors(demo) if settings.environment == "development" and demo.is_dir() else ()
+
+
+async def _open_trust(settings: Settings, stack: AsyncExitStack) -> dict[type, object]:
     trust = settings.trust
-    keys, anchors, authorities = trust.keys, trust.anchors, trust.timestamp_authorities
-    if keys is None or anchors is None or not authorities:
+    keys, authorities = trust.keys, trust.timestamp_authorities
+    roots = load_anchors(trust.anchors) if trust.anchors else ()
+    if keys is None or not roots or not authorities:
         demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
         await stack.enter_async_context(demo.serve())
         keys = keys or demo.keyring_directory
-        anchors = anchors or demo.anchors_directory
         authorities = authorities or (demo.authority,)
-    client = TimestampClient(authorities, load_anchors(anchors), proxy=trust.proxy)
+        roots = (*roots, *load_anchors(demo.anchors_directory))  # else the demo's own answers would not be believed
+    client = TimestampClient(authorities, roots, proxy=trust.proxy)
     stack.push_async_callback(client.close)
-    revocation = RevocationSource(load_anchors(anchors), proxy=trust.proxy)
+    revocation = RevocationSource(roots, proxy=trust.proxy)
     stack.push_async_callback(revocation.close)
-    services: dict[type, object] = {
+    return {
         Keyring: Pkcs12Keyring(keys),
         TimestampClient: client,
         Stamper: client,
         RevocationSource: revocation,
     }
-    return services, anchors

@@ -35,8 +35,10 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[Text], rows: Iterable[Sequence[str]]) -> None:
-    """Rows under headings, folded to the width of the terminal."""
-    table = Table(*(str(column) for column in columns), box=None, pad_edge=False, header_style="bold")
+    """Rows under headings, folded to the width of the terminal; the first column is for copying and stays whole."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(str(column), no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
     output.print(table)

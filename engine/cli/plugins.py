@@ -52,9 +52,21 @@ async def _check(name: str, as_json: bool) -> int:
         findings = await conformance.check(name, registry)
         await registry.close()
     if as_json:
-        console.print_json(msgspec.to_builtins(findings))
+        console.print_json([_plain(finding) for finding in findings])
     else:
         columns = (Text("检查项", "Case"), Text("结果", "Result"), Text("说明", "Detail"))
         ok, bad = str(Text("通过", "ok")), str(Text("不通过", "FAILED"))
         console.print_table(columns, [(f.case, ok if f.passed else bad, str(f.detail)) for f in findings])
     return 0 if all(finding.passed for finding in findings) else 65
+
+
+def _plain(finding: conformance.Finding) -> dict[str, object]:
+    return {
+        "capability": finding.capability,
+        "provider": finding.provider,
+        "case": finding.case,
+        "passed": finding.passed,
+        "verdict": str(finding.verdict),
+        "detail": str(finding.detail),
+        "seconds": round(finding.seconds, 3),
+    }

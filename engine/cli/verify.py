@@ -10,8 +10,11 @@ import click
 from engine import assembly
 from engine.cli import console
 from engine.language import Text
+from engine.sandbox import Sandbox
 from engine.settings import load_settings
-def render_html(_report: object) -> str: return ""
+from engine.trust import validation
+from engine.trust.anchors import load_anchors
+from engine.trust.report import render_html
 from engine.trust.verdict import Integrity, Report, SignatureVerdict
 
 
@@ -40,9 +43,14 @@ def verify(file: Path, anchors: Path | None, html: Path | None, as_json: bool) -
 
 
 async def _verify(file: Path, anchors: Path | None, html: Path | None, as_json: bool) -> int:
-    async with assembly.open_tools(load_settings()) as tools:
-        report = await tools.verify(file, anchors)
+    roots = load_anchors(anchors) if anchors else assembly.trusted_roots(load_settings())
+    sandbox = Sandbox(("engine.trust.inspection",))
+    try:
+        report = await validation.verify(sandbox, file, roots)
+    finally:
+        await sandbox.close()
     if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(render_html(report), "utf-8")
     if as_json:
         console.print_json(report.to_dict())
