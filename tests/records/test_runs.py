@@ -117,3 +117,6 @@ async def test_runs_are_found_by_state_and_by_part_of_their_label(database: Data
         assert [run.id for run in await runs.find(connection, label="100%_")] == [ready]
         assert await runs.find(connection, label="%") == await runs.find(connection, label="合同")
         assert await runs.find(connection, states=[]) == []
+    with pytest.raises(Rejected):
+        async with database.transaction() as connection:
+            await runs.find(connection, states=["lost"])

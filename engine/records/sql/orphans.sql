@@ -7,7 +7,7 @@ truncate kept_content
 -- name: note kept
 -- Whatever looks like a digest keeps its content, wherever in the records it stands: better one content too many.
 insert into kept_content (digest)
-select distinct found[1]
+select distinct word
   from (
     select sources::text || head::text || facts::text as words from run
     union all select inputs::text || outputs::text || facts::text from stage_record
@@ -16,7 +16,8 @@ select distinct found[1]
     union all select definition::text from pipeline
     union all select array_to_string(keeps, ' ') from effect
   ) as records
-  cross join lateral regexp_matches(words, '(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])', 'g') as found
+  cross join lateral regexp_split_to_table(words, '[^0-9a-f]+') as word  -- four times as fast as matching
+ where length(word) = 64
 
 -- name: refresh statistics
 analyze kept_content

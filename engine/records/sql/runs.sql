@@ -22,7 +22,7 @@ select id, pipeline, label, state::text, cursor, epoch, attempts, waiting_for, s
 select id, pipeline, label, state::text, cursor, epoch, attempts, waiting_for, sources, head, facts, error,
        created_at, updated_at
   from run
- where (%(states)s::text[] is null or state::text = any(%(states)s::text[]))
+ where (%(states)s::run_state[] is null or state = any(%(states)s::run_state[]))
    and (%(label)s::text is null or position(%(label)s::text in label) > 0)
    and (%(after)s::uuid is null
         or (created_at, id) < (select created_at, id from run where id = %(after)s::uuid))
