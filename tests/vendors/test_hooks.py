@@ -32,6 +32,12 @@ def test_every_hook_is_tried_by_a_test() -> None:
     assert [name for name in HOOKS if f"def {name}" not in tests + plugins] == []
 
 
+def test_the_guide_names_every_hook_and_every_method() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text("utf-8")
+    names = [*HOOKS, *(method for protocol in hooks.PROTOCOLS.values() for method in methods(protocol))]
+    assert [name for name in names if f"`{name}`" not in guide] == []
+
+
 def test_every_hook_but_the_stages_has_its_protocol() -> None:
     assert set(hooks.PROTOCOLS) == set(HOOKS) - {"sealflow_stages"}
     assert set(hooks.PROTOCOLS.values()) == {kind for kind in CONTRACTS if kind.__name__ != "Protocol"}

@@ -4,128 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
-import textwrap
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
-PROJECT = """
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
-[project]
-name = "acme-sealflow"
-version = "1.0"
-dependencies = ["sealflow"]
-
-[project.entry-points."sealflow.plugins"]
-acme = "acme_sealflow"
-
-[tool.hatch.build.targets.wheel]
-packages = ["acme_sealflow.py"]
-"""
-
-PLUGIN = '''
-"""Acme's drawer for contents and a stage that notes which drawer was used."""
-
-from __future__ import annotations
-
-import asyncio
-import hashlib
-import shutil
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import ClassVar
-
-from engine.errors import Defect, Rejected
-from engine.pipeline.stage import Done, Effect, Work
-from engine.vendors.hooks import hookimpl
-from engine.vendors.protocols import Storage
-
-
-@dataclass(frozen=True)
-class DrawerSettings:
-    label: str = "drawer"
-
-
-class Drawer:
-    def __init__(self, settings: DrawerSettings, home: Path) -> None:
-        self.folder = home / settings.label
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    async def put(self, source: Path) -> str:
-        return await asyncio.to_thread(self._put, source)
-
-    def _put(self, source: Path) -> str:
-        try:
-            digest = digest_of(source)
-        except FileNotFoundError:
-            raise Rejected("document.missing", zh="没有源文件。", en="There is no source file.") from None
-        shutil.copyfile(source, self.folder / digest)
-        return digest
-
-    async def get(self, digest: str, workspace: Path) -> Path:
-        path = self.folder / digest
-        if "/" in digest or not path.is_file():
-            raise Rejected("storage.missing", zh="没有该内容。", en="There is no such content.")
-        if await asyncio.to_thread(digest_of, path) != digest:
-            raise Defect("storage.corrupt", zh="内容已损坏。", en="The content is damaged.")
-        return path
-
-    async def digests(self, stored_before: datetime) -> AsyncIterator[str]:
-        for path in list(self.folder.iterdir()):
-            if datetime.fromtimestamp(path.stat().st_mtime, UTC) < stored_before:
-                yield path.name
-
-    async def delete(self, digest: str) -> None:
-        (self.folder / digest).unlink(missing_ok=True)
-
-
-def digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Shelve:
-    name: ClassVar[str] = "shelve"
-    version: ClassVar[int] = 1
-    effect: ClassVar[Effect] = Effect.APPENDS
-    reads: ClassVar[frozenset[str]] = frozenset()
-
-    store: Storage
-    note: str = ""
-
-    async def run(self, work: Work) -> Done:
-        (source,) = work.sources
-        return Done(facts={"shelved": await self.store.put(source), "note": self.note})
-
-
-@hookimpl
-def sealflow_storages() -> Mapping[str, type[Drawer]]:
-    return {"acme-drawer": Drawer}
-
-
-@hookimpl
-def sealflow_stages() -> Mapping[str, type[Shelve]]:
-    return {"shelve": Shelve}
-'''
-
-SETTINGS = """
-plugins = ["builtin-stages", "local-storage", "acme"]
-home = "{home}"
-
-[vendors.acme-drawer]
-label = "top"
-"""
+PROJECT, PLUGIN, SETTINGS = re.findall(
+    r"^```(?:toml|python)\n(.*?)^```", (ROOT / "docs" / "plugins.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+)[:3]
+"""The example of the guide for plugin authors, as printed there."""
 
 
 class Machine:
@@ -134,7 +26,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings = folder / "sealflow.toml"
-        self.settings.write_text(SETTINGS.format(home=folder / "home"), "utf-8")
+        self.settings.write_text(f'home = "{folder / "home"}"\n{SETTINGS}', "utf-8")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "SEALFLOW_CONFIG": str(self.settings), "SEALFLOW_LANG": "en"}
@@ -148,7 +40,7 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     folder = tmp_path_factory.mktemp("vendor")
     (folder / "pyproject.toml").write_text(PROJECT, "utf-8")
-    (folder / "acme_sealflow.py").write_text(textwrap.dedent(PLUGIN), "utf-8")
+    (folder / "acme_sealflow.py").write_text(PLUGIN, "utf-8")
     for source in (ROOT, folder):
         must([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheels")], cwd=source)
     must([sys.executable, "-m", "uv", "venv", "--offline", "-p", sys.executable, str(folder / "venv")], cwd=folder)
