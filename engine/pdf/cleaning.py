@@ -8,7 +8,7 @@ from __future__ import annotations
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Stream
 
-from engine.pdf.inspection import KEYS
+from engine.pdf.inspection import KEYS, NAMED
 
 _STREAM_KEYS = ("/F", "/FFilter", "/FDecodeParms")
 _USELESS = frozenset(
@@ -18,10 +18,6 @@ _USELESS = frozenset(
         *("/Parent", "/P", "/Pg", "/Measure", "/PtData", "/ID", "/WebCaptureID", "/DPart", "/SEAQ", "/Names", "/FS"),
     }
 )
-_NAMED = frozenset(
-    {"/Font", "/XObject", "/ExtGState", "/ColorSpace", "/Pattern", "/Shading", "/Properties", "/CharProcs"}
-)
-"""Dictionaries whose keys are names chosen by the producer: /XObject << /AA 5 0 R >> is a picture, not an action."""
 
 
 def clean(start: pikepdf.Object, seen: pikepdf.ObjectSet) -> None:
@@ -40,7 +36,7 @@ def clean(start: pikepdf.Object, seen: pikepdf.ObjectSet) -> None:
         for key, value in list(entries.items()):
             if key == "/Properties" and isinstance(value, Dictionary):
                 _empty_layers(value)
-            stack.append((value, not named and key in _NAMED))
+            stack.append((value, not named and key in NAMED))
 
 
 def _strip(item: pikepdf.Object, entries: pikepdf.Object) -> None:

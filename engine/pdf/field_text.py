@@ -34,7 +34,7 @@ def appearance(pdf: Pdf, widget: pikepdf.Object) -> pikepdf.Object | None:
     top = height - _PADDING if len(block.lines) > 1 else (height + block.height) / 2
     parts = []
     for number, line in enumerate(block.lines):
-        left, _, right, _ = (edge * block.size / 1000 for edge in line.ink())
+        left, _, right, _ = (edge * block.size / 1000 for edge in line.ink)
         x = _PADDING + (width - 2 * _PADDING - (right - left)) * {1: 0.5, 2: 1.0}.get(centred, 0.0) - left
         y = top - block.ascent - number * text.LEADING * block.size
         parts.append(f"1 0 0 1 {x:.3f} {y:.3f} Tm {book.show(line.glyphs, block.size)}")

@@ -118,6 +118,21 @@ ANNOTATIONS = {
 }
 """Annotation types with a code of their own; all others are ``annotations``: they lie over the page and can change."""
 
+NAMED = frozenset(
+    {
+        "/Font",
+        "/XObject",
+        "/ExtGState",
+        "/ColorSpace",
+        "/Pattern",
+        "/Shading",
+        "/Properties",
+        "/CharProcs",
+        "/Colorants",
+    }
+)
+"""Dictionaries whose keys are names chosen by the producer: /XObject << /AA 5 0 R >> is a picture, not an action."""
+
 _REFUSED = {"files.portfolio": "portfolio", "form.xfa_dynamic": "xfa", "structure.too_deep": "deep"}
 _NESTING = 200
 
@@ -158,8 +173,10 @@ def refuse(file: str, inspection: Inspection) -> None:
 
 def _findings(pdf: pikepdf.Pdf) -> Iterator[tuple[str, str]]:
     trailer = pdf.trailer
+    seen = pikepdf.ObjectSet()
     if pdf.is_encrypted:
         yield "encryption.permissions", "trailer"
+        seen.add(trailer[Name.Encrypt])
     if Name.XRefStm in trailer:
         yield "structure.hybrid_xref", "trailer"
     root = pdf.Root
@@ -169,7 +186,6 @@ def _findings(pdf: pikepdf.Pdf) -> Iterator[tuple[str, str]]:
     uri = root.get(Name.URI)
     if isinstance(uri, Dictionary):
         yield "action.link", "catalog"
-    seen = pikepdf.ObjectSet()
     for number, page in enumerate(pdf.pages, start=1):
         yield from _walk(page.obj, f"page {number}", seen)
     yield from _walk(root, "catalog", seen)
@@ -181,9 +197,9 @@ def _findings(pdf: pikepdf.Pdf) -> Iterator[tuple[str, str]]:
 
 def _walk(start: pikepdf.Object, place: str, seen: pikepdf.ObjectSet) -> Iterator[tuple[str, str]]:
     """Everything reachable from ``start`` that no earlier walk has seen; flat, as documents can be deeply nested."""
-    stack: list[tuple[pikepdf.Object, int]] = [(start, 0)]
+    stack: list[tuple[pikepdf.Object, int, bool]] = [(start, 0, False)]
     while stack:
-        item, depth = stack.pop()
+        item, depth, named = stack.pop()
         if not isinstance(item, (Dictionary, Stream, Array)):
             continue
         if item.is_indirect:
@@ -194,14 +210,15 @@ def _walk(start: pikepdf.Object, place: str, seen: pikepdf.ObjectSet) -> Iterato
             yield "structure.too_deep", place
             continue
         if isinstance(item, Array):
-            stack.extend((value, depth + 1) for value in item)
+            stack.extend((value, depth + 1, False) for value in item)
             continue
-        yield from ((code, place) for code in codes(item))
+        if not named:
+            yield from ((code, place) for code in codes(item))
         entries = item.stream_dict if isinstance(item, Stream) else item
         for key, value in entries.items():
             # Pages name their place themselves; the way back up must not give a page's parts to its neighbour.
             if key not in ("/Parent", "/P", "/Kids") or place == "catalog":
-                stack.append((value, depth + 1))
+                stack.append((value, depth + 1, not named and key in NAMED))
 
 
 def codes(item: pikepdf.Object) -> Iterator[str]:

@@ -54,9 +54,9 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
     with intake.reading(source.name), intake.open_pdf(source, page_limit) as pdf:
         found = inspection.inspect_pdf(pdf)
         inspection.refuse(source.name, found)
-        torn = bool(pdf.get_warnings())
+        torn = any("reconstruct" in str(warning) for warning in pdf.get_warnings())
         for page in pdf.pages:
-            if not salvage.page_streams(source.name, page.obj) and torn:
+            if not salvage.page_streams(source.name, pdf, page.obj) and torn:
                 # A blank page in a whole file is meant; in a torn one it is what got lost.
                 raise intake.damaged(source.name, "a page lost its content")
         layers.settle(pdf)
@@ -66,7 +66,7 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
         stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"
         seen = pikepdf.ObjectSet()
         for page in pdf.pages:
-            _place(pdf, page.obj, salvage.page_streams(source.name, page.obj), flattened, stale)
+            _place(pdf, page.obj, salvage.page_streams(source.name, pdf, page.obj), flattened, stale)
             cleaning.clean(page.obj.Resources, seen)
             fresh.pages.append(page)
         if Name.Title not in fresh.docinfo:

@@ -15,7 +15,7 @@ from engine.pdf import intake
 _STEP = 64 * 1024
 
 
-def page_streams(file: str, page: pikepdf.Object) -> list[Stream]:
+def page_streams(file: str, pdf: pikepdf.Pdf, page: pikepdf.Object) -> list[Stream]:
     """The content streams of a page, torn ones cut at the tear.
 
     Raises Rejected ``document.damaged`` where a stream is missing or nothing of it can be read, and
@@ -28,7 +28,9 @@ def page_streams(file: str, page: pikepdf.Object) -> list[Stream]:
     streams = [item for item in items if isinstance(item, Stream)]
     for item in streams:
         try:
-            item.read_bytes()
+            data = item.read_bytes()
+            if any("input stream" in str(warning) for warning in pdf.get_warnings()):
+                item.write(data)  # torn where the library could still tell what came before
         except pikepdf.PikepdfError:
             item.write(_prefix(file, item))
     return streams
