@@ -15,7 +15,7 @@ from pikepdf import pdfa
 from engine.pdf import text
 from engine.pdf.control import Control
 from engine.pdf.faces import FACES
-from tests.pdf.blank_pages import READERS, fill, place, read_with_poppler, squeeze
+from tests.pdf.blank_pages import READERS, fill, place, read_with_pdfium, read_with_poppler, squeeze
 
 LINE = Control(name="line", kind="text", width=400, height=20, overflow="shrink", min_size=4)
 
@@ -109,3 +109,22 @@ def test_wide_texts_show_their_widths_to_readers(tmp_path: Path) -> None:
         widths = sorted(int(width) for width in font.DescendantFonts[0].W[1])
     glyphs, _ = text.shape("iW一", "serif")
     assert widths == sorted(glyph.advance for glyph in glyphs)
+
+
+def test_every_single_covered_character_is_extracted(tmp_path: Path) -> None:
+    """All 44,800 of them, on one long document; the slowest of the readers is asked by samples above."""
+    visible = [one for one in covered() if not one.isspace()]
+    rows = ["".join(visible[start : start + 25]) for start in range(0, len(visible), 25)]
+    controls = [
+        place(
+            Control(name=f"{number}", kind="text", width=560, height=18, overflow="shrink"),
+            20,
+            815 - number % 40 * 20,
+            number // 40 + 1,
+        )
+        for number in range(len(rows))
+    ]
+    filled = fill(tmp_path, {f"{number}": row for number, row in enumerate(rows)}, *controls)
+    for read in (read_with_poppler, read_with_pdfium):
+        lines = [squeeze(line) for line in read(filled).replace("\f", "\n").splitlines() if line.strip()]
+        assert [(told, row) for told, row in zip(lines, rows, strict=True) if told != row] == [], read.__name__
