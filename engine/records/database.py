@@ -19,6 +19,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from engine.errors import Misuse, Rejected, Unavailable
+from engine.records.outbox import WATCHFUL
 
 Connection = AsyncConnection[DictRow]
 """What every function of these rooms takes first: rows come as dicts, nothing commits by itself."""
@@ -42,9 +43,10 @@ class Database:
                 "autocommit": True,
                 "row_factory": dict_row,
                 "application_name": "sealflow",
-                "options": "-c timezone=UTC",
                 "connect_timeout": max(2, int(patience)),
+                **WATCHFUL,
             },
+            configure=_speak_utc,
             name="records",
         )
 
@@ -91,6 +93,10 @@ class Database:
                 return connection
             await connection.close()
             await self._pool.putconn(connection)
+
+
+async def _speak_utc(connection: Connection) -> None:
+    await connection.execute("set timezone = 'UTC'")  # not as a connection option: that would replace the caller's own
 
 
 def _is_silent(connection: Connection) -> bool:

@@ -50,6 +50,15 @@ async def test_times_come_back_in_utc(database: Database):
     assert row and row["moment"].utcoffset().total_seconds() == 0 and str(row["moment"].tzinfo) == "UTC"
 
 
+async def test_options_in_the_address_are_kept(database_url: str):
+    database = Database(make_conninfo(database_url, options="-c search_path=elsewhere"))
+    await database.open()
+    async with database.autocommit() as connection:
+        row = await (await connection.execute("show search_path")).fetchone()
+    assert row == {"search_path": "elsewhere"}
+    await database.close()
+
+
 async def test_a_connection_killed_in_mid_transaction_is_unavailable_and_the_next_call_works(database: Database):
     with pytest.raises(Unavailable) as caught:
         async with database.transaction() as connection:
