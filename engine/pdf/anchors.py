@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pdfplumber
+import pypdfium2
 from pdfminer.pdfexceptions import PDFException
 from pdfminer.psparser import PSException
 from pdfplumber.utils.exceptions import MalformedPDFException, PdfminerException
@@ -28,6 +29,7 @@ from engine.pdf.text import ASCENT, DESCENT
 _ALIKE = str.maketrans("“”„‟＂「」『』‘’‛〔〕【】—–―‐‑−﹣", '"""""""""\'\'\'[][]-------')
 """Punctuation that authors mix up and NFKC keeps apart."""
 _SIMILAR = 0.5
+_HINT_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,26 @@ def read_pages(source: Path, numbers: list[int] | None = None) -> list[PageText]
             pages.append(_read_page(page.page_number, characters, float(page.bbox[3])))
             page.close()
         return pages
+
+
+def choose_pages(source: Path, anchors: Sequence[Anchor], numbers: Sequence[int]) -> list[int]:
+    """Those of the pages that hold all characters of some anchor; the first few when none does, for a hint.
+
+    A look through pdfium takes a fiftieth of the time of ``read_pages``, but does not say where words are.
+    """
+    wanted = [set(comparable(anchor.text)) for anchor in anchors]
+    chosen = []
+    try:
+        with contextlib.closing(pypdfium2.PdfDocument(source)) as document:
+            for number in numbers:
+                page = document[number - 1]
+                there = set(comparable(page.get_textpage().get_text_range()))
+                page.close()
+                if any(characters <= there for characters in wanted):
+                    chosen.append(number)
+    except pypdfium2.PdfiumError:
+        return list(numbers)
+    return chosen or list(numbers[:_HINT_PAGES])
 
 
 @contextlib.contextmanager

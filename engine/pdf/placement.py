@@ -41,9 +41,12 @@ def place_controls(source: Path, target: Path, controls: tuple[Control, ...]) ->
 
 def _place(source: Path, controls: Sequence[Control], pages: int) -> tuple[PlacedControl, ...]:
     numbers = {control.name: _page_number(control, pages) for control in controls}
-    searched = {numbers[control.name] for control in controls if control.anchor is not None}
-    wanted = None if None in searched else sorted(number for number in searched if number is not None)
-    texts = anchors.read_pages(source, wanted) if searched else []
+    anchored = [(control.anchor, numbers[control.name]) for control in controls if control.anchor is not None]
+    searched = {number for _, number in anchored if number is not None}
+    everywhere = any(number is None for _, number in anchored)
+    pages_to_see = range(1, pages + 1) if everywhere else sorted(searched)
+    wanted = anchors.choose_pages(source, [anchor for anchor, _ in anchored], pages_to_see) if anchored else []
+    texts = anchors.read_pages(source, wanted) if wanted else []
     placed = []
     for control in controls:
         number = numbers[control.name]

@@ -123,3 +123,12 @@ def test_the_comparable_form_is_stable(text: str) -> None:
 def test_unique_words_are_found_between_any_others(tmp_path: Path, before: str, after: str) -> None:
     pdf = write_lines(tmp_path, (before + "乙方（签字）" + after, 50, 500))
     assert find(pdf, "乙方(签字)").box.width == pytest.approx(60, abs=0.5)
+
+
+def test_only_pages_that_can_hold_the_words_are_read_closely(tmp_path: Path) -> None:
+    texts = {1: "甲方", 2: "章盖（方 甲）", 3: "乙方（盖章）", 4: "甲方（盖章）"}
+    controls = [place(Control(name=f"{page}", kind="text"), page=page) for page in texts]
+    pdf = fill(tmp_path, {f"{page}": text for page, text in texts.items()}, *controls)
+    assert anchors.choose_pages(pdf, [Anchor(text="甲方(盖章)")], range(1, 5)) == [2, 4]
+    assert anchors.choose_pages(pdf, [Anchor(text="甲方(盖章)"), Anchor(text="乙方")], [1, 3]) == [3]
+    assert anchors.choose_pages(pdf, [Anchor(text="丙方")], range(1, 5)) == [1, 2, 3, 4], "something to hint at"

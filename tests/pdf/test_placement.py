@@ -150,3 +150,14 @@ def test_a_value_stands_on_the_baseline_of_the_words_beside_it(words: Path, tmp_
     filled = fill(tmp_path, {"值": "gy张三"}, *placed, source=target)
     with pdfplumber.open(filled) as opened:
         assert len({round(one["matrix"][5], 1) for one in opened.pages[0].chars}) == 1
+
+
+def test_equal_anchors_on_different_pages_are_all_found(tmp_path: Path) -> None:
+    both = tuple(place(Control(name=f"{page}", kind="text"), page=page) for page in (1, 3))
+    source = fill(tmp_path, {"1": "签字", "3": "签字"}, *both)
+    controls = (
+        Control(name=name, kind="signature", anchor=Anchor(text="签字"), page=page)
+        for name, page in (("首", 1), ("末", -1))
+    )
+    _, placed = run(source, *controls)
+    assert [item.page for item in placed] == [1, 3]
