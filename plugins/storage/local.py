@@ -55,8 +55,10 @@ class LocalStorage:
     async def digests(self, stored_before: datetime) -> AsyncIterator[str]:
         limit = stored_before.timestamp()
         for shard in await asyncio.to_thread(self._shards):
-            for digest in await asyncio.to_thread(_stored_before, shard, limit):
-                yield digest
+            for path in await asyncio.to_thread(self._stored_before, shard, limit):
+                # Looked at once more: the reader may take long over a shard, and content put again meanwhile is new.
+                if _is_older(path, limit):
+                    yield path.name
 
     async def delete(self, digest: str) -> None:
         await asyncio.to_thread(self._delete, digest)
@@ -152,7 +154,12 @@ class LocalStorage:
         return self._folder / digest[:2] / digest
 
     def _shards(self) -> list[Path]:
-        return sorted(path for path in self._folder.iterdir() if len(path.name) == 2)
+        with _explained(self._folder):
+            return sorted(path for path in self._folder.iterdir() if len(path.name) == 2)
+
+    def _stored_before(self, shard: Path, limit: float) -> list[Path]:
+        with _explained(self._folder):
+            return sorted(path for path in shard.iterdir() if _is_older(path, limit))
 
     def _prepare(self) -> None:
         """Make every shard now, so that a put needs to fsync one folder only; collect what killed writers left."""
@@ -166,9 +173,8 @@ class LocalStorage:
             self._settle(self._folder.parent)
         limit = time.time() - _TEMPORARY_LIFE
         for path in self._temporaries.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # its writer or another collector was faster
-                if path.stat().st_mtime < limit:
-                    path.unlink()
+            if _is_older(path, limit):
+                path.unlink(missing_ok=True)
 
     def _refuse_when_full(self, size: int) -> None:
         disk = os.statvfs(self._folder)
@@ -182,14 +188,11 @@ def _is_intact(path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == path.name
 
 
-def _stored_before(shard: Path, limit: float) -> list[str]:
-    found = []
-    with os.scandir(shard) as entries:
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                if entry.stat().st_mtime < limit:
-                    found.append(entry.name)
-    return sorted(found)
+def _is_older(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime < limit
+    except FileNotFoundError:  # deleted meanwhile
+        return False
 
 
 @contextlib.contextmanager

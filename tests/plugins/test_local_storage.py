@@ -141,6 +141,29 @@ async def test_content_put_again_counts_as_new_so_that_the_collector_spares_it(t
     assert await all_digests(store, datetime.now(UTC) - timedelta(hours=24)) == []
 
 
+async def test_content_put_again_while_the_list_is_read_is_spared_too(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    digests = [await store.put(file_with(tmp_path, bytes([number]))) for number in range(40)]
+    for digest in digests:
+        age(tmp_path / "store" / digest[:2] / digest, hours=48)
+    listed: list[str] = []
+    async for digest in store.digests(datetime.now(UTC) - timedelta(hours=24)):
+        listed.append(digest)
+        for other in range(40):  # all that are not listed yet
+            if digests[other] not in listed:
+                await store.put(file_with(tmp_path, bytes([other])))
+    assert len(listed) == 1
+
+
+async def test_a_store_that_was_taken_away_is_unavailable(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    with pytest.raises(Unavailable):
+        await store.put(file_with(tmp_path, b"x"))
+    with pytest.raises(Unavailable):
+        await all_digests(store, datetime.now(UTC))
+
+
 async def test_below_the_floor_nothing_is_written(tmp_path: Path) -> None:
     store = open_store(tmp_path, floor_mb=1 << 40)
     with pytest.raises(Unavailable) as caught:
