@@ -40,7 +40,7 @@ def docx_to_pdf(source: Path, target: Path, cache: Path) -> int:
 
     Raises Rejected ``document.damaged``, ``document.encrypted``, ``document.too_large`` or ``word.not_convertible``.
     """
-    clean = neutral_package(source, target.with_suffix(".docx"))
+    clean = neutral_package(source, target.with_suffix(".neutral.docx"))
     os.environ["FONTCONFIG_FILE"] = str(fontconfig.write_fontconfig(target.with_suffix(".conf"), cache))
     import dxpdf  # here, because fontconfig reads its environment when the library first needs a font
 
