@@ -33,7 +33,7 @@ async def renew(connection: Connection, run_id: UUID, epoch: int, lease: float) 
         raise stale_claim(run_id, epoch)
 
 
-async def enqueue_due(connection: Connection, limit: int = 1000) -> int:
+async def enqueue_due(connection: Connection, limit: int = 10_000) -> int:
     """Send a message for runs that are due, or whose claim ran out, and have none pending; how many were sent.
 
     A run never has two pending messages, however often this is called.

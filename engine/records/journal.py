@@ -56,7 +56,7 @@ async def append(connection: Connection, event: str, run_id: UUID | None, detail
     await connection.execute(_SQL["append"], {"event": event, "run": run_id, "detail": encode(detail)})
 
 
-async def seal(connection: Connection, limit: int = 10_000) -> int:
+async def seal(connection: Connection, limit: int = 50_000) -> int:
     """Chain committed entries that are not sealed yet; how many. 0 also while somebody else is at it.
 
     To be called every few seconds, in a transaction that does nothing else.
