@@ -45,7 +45,7 @@ async def measure(folder: Path, megabytes: int) -> None:
             ready = folder / f"ready-{size}.pdf"
             await tools.run_stage("controls", options, (scan,), {}, ready)
             prepared.append(ready)
-        sign = {"as": "employer", "field": "here", "seal": str(ROOT / "pipelines" / "seals" / "employer.png")}
+        sign = {"as": "employer", "field": "here", "seal": str(ROOT / "pipelines" / "seals" / "company.png")}
         await tools.run_stage("sign", sign, (prepared[0],), {}, folder / "small.pdf")
         with Watch() as watch:
             started = time.perf_counter()

@@ -12,6 +12,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 FIELDS = [f"控件{number:02}" for number in range(1, 16)]
 PARTIES = {"employer": ("甲方盖章", 80.0, 240.0, 120.0, 112.0), "employee": ("乙方签字", 320.0, 260.0, 130.0, 60.0)}
+SEALS = {"employer": "company.png", "employee": "employee.png"}
 LINES = "本合同由双方依照劳动合同法协商一致订立，条款内容仅用于测量速度，不具有法律效力。"
 
 
@@ -39,7 +40,7 @@ def _pipeline() -> str:
         )
     text.append('[[stage]]\nuse = "fill"\n')
     for party, (name, *_) in PARTIES.items():
-        text.append(f'[[stage]]\nuse = "sign"\nas = "{party}"\nfield = "{name}"\nseal = "seals/{party}.png"\n')
+        text.append(f'[[stage]]\nuse = "sign"\nas = "{party}"\nfield = "{name}"\nseal = "seals/{SEALS[party]}"\n')
     text.append('[[stage]]\nuse = "archive"\nlevel = "B-LTA"\n')
     return "\n".join(text)
 

@@ -14,7 +14,7 @@ import resource
 import time
 from pathlib import Path
 
-from papers import FIELDS, PARTIES, place, values
+from papers import FIELDS, PARTIES, SEALS, place, values
 
 WARM = 2
 """Contracts a process makes before the clock starts."""
@@ -72,7 +72,7 @@ class Maker:
             self.signers[party] = signers.SimpleSigner.load_pkcs12(
                 str(pki / "keys" / f"{party}.p12"), passphrase=phrase
             )
-            picture = PdfImage(str(seals / f"{party}.png"))
+            picture = PdfImage(str(seals / SEALS[party]))
             self.styles[party] = StaticStampStyle(background=picture, border_width=0, background_opacity=1.0)
         from engine.trust.authority.pki import open_pki
 
