@@ -33,8 +33,10 @@ def settle(pdf: Pdf) -> bool:
     for item in pdf.objects:
         if isinstance(item, Stream) and layers.is_hidden(item.get(Name.OC)):
             _empty(item)
-        elif isinstance(item, Dictionary) and Name.Rect in item and layers.is_hidden(item.get(Name.OC)):
-            item[Name.F] = _HIDDEN
+    for page in pdf.pages:
+        for annotation in _array(page.obj.get(Name.Annots)):
+            if isinstance(annotation, Dictionary) and layers.is_hidden(annotation.get(Name.OC)):
+                annotation[Name.F] = _HIDDEN
     return True
 
 
