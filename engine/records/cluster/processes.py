@@ -46,6 +46,20 @@ def list_server_processes(data: Path) -> list[int]:
     return [pid for pid in pids if serves(pid, data)]
 
 
+def is_recovering(data: Path) -> bool:
+    """Whether the server of ``data`` has a startup process, the one that replays the journal after a crash.
+
+    Where processes cannot be looked into, every living server is believed to.
+    """
+    if not _HAS_PROC:
+        return bool(list_server_processes(data))
+    for pid in list_server_processes(data):
+        with suppress(OSError):
+            if b"startup" in (_PROC / str(pid) / "cmdline").read_bytes()[:60]:  # "postgres: sealflow: startup …"
+                return True
+    return False
+
+
 def send(pid: int, data: Path, what: signal.Signals) -> bool:
     """Signal ``pid`` if it serves ``data``; the process is pinned first, so a reused number is never hit."""
     if not hasattr(os, "pidfd_open"):

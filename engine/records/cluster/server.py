@@ -22,10 +22,11 @@ from engine.records.cluster.configuration import form_options
 from engine.records.cluster.creation import create_data, read_version
 from engine.records.cluster.locks import Lock, hold
 from engine.records.cluster.owner import choose_owner
-from engine.records.cluster.processes import list_server_processes, read_postmaster_pid, send, serves
+from engine.records.cluster.processes import is_recovering, list_server_processes, read_postmaster_pid, send, serves
 
 _LOG_LIMIT = 4 * 2**20
 _ORPHAN_GRACE = 5.0
+_WEDGE_GRACE = 30.0
 _DETACHED = ("sh", "-c", '"$@" </dev/null >>"$0" 2>&1 &')  # child of nobody here, so that it can never be our zombie
 
 
@@ -91,13 +92,19 @@ class Server:
         finally:
             lock.release()
 
-    def is_healthy(self) -> bool:
-        """Whether nothing needs to be done about it; a server in recovery is healthy, orphaned backends are not."""
-        pid = read_postmaster_pid(self.data)
-        return self.is_alive() and ((pid is not None and serves(pid, self.data)) or self.answers())
+    def is_healthy(self, *, thoroughly: bool = False) -> bool:
+        """Whether nothing needs to be done about it; a server in recovery is healthy, orphaned backends are not.
+
+        ``thoroughly`` costs the server a process, and also notices a postmaster that lives but serves nobody.
+        """
+        if not self.is_alive():
+            return False
+        if self._has_postmaster() and (not thoroughly or is_recovering(self.data)):
+            return True
+        return self.answers()
 
     def answers(self) -> bool:
-        return pq.PGconn.ping(self.url.encode()) == pq.Ping.OK
+        return pq.PGconn.ping(f"{self.url}&connect_timeout=5".encode()) == pq.Ping.OK
 
     def bound_log(self) -> None:
         """Keep the log below two times 4 MiB; safe while the server writes, because it appends."""
@@ -111,7 +118,7 @@ class Server:
 
     def _raise_server(self) -> None:
         deadline = time.monotonic() + self.patience
-        orphaned_since: float | None = None
+        since = time.monotonic()
         while True:
             lock = Lock(self.directory / "server.lock")
             try:
@@ -122,13 +129,7 @@ class Server:
                 lock.close()  # not released: a launched server keeps it
             if self.answers():
                 return
-            pid = read_postmaster_pid(self.data)
-            if pid is not None and serves(pid, self.data):
-                orphaned_since = None
-            elif orphaned_since is None:
-                orphaned_since = time.monotonic()
-            elif time.monotonic() - orphaned_since > _ORPHAN_GRACE:
-                self._signal_all(signal.SIGKILL)
+            since = self._end_if_stuck(since)
             if time.monotonic() > deadline:
                 raise self._slow()
             time.sleep(0.05)
@@ -155,13 +156,31 @@ class Server:
         self._await_answer(written)
 
     def _await_answer(self, written: int) -> None:
-        deadline = time.monotonic() + self.patience
+        since = time.monotonic()
+        deadline = since + self.patience
         while not self.answers():
             if not self.is_alive():
                 raise self._failed(written)
+            since = self._end_if_stuck(since)
             if time.monotonic() > deadline:
                 raise self._slow()
             time.sleep(0.01)
+
+    def _end_if_stuck(self, since: float) -> float:
+        """Kill what will never answer: backends without a postmaster, or a postmaster that neither serves nor recovers.
+
+        The latter happens: version 18 can stay so for ever when recovery after a crash fails for want of disk space.
+        ``since`` is when it was last seen to get anywhere; the answer is the new ``since``.
+        """
+        if time.monotonic() - since < (_WEDGE_GRACE if self._has_postmaster() else _ORPHAN_GRACE):
+            return since
+        if not is_recovering(self.data):
+            self._signal_all(signal.SIGKILL)
+        return time.monotonic()
+
+    def _has_postmaster(self) -> bool:
+        pid = read_postmaster_pid(self.data)
+        return pid is not None and serves(pid, self.data)
 
     def _clear_remains(self) -> None:
         """Remove the dead server's pid files: the number may be a stranger's now, and PostgreSQL would believe it."""

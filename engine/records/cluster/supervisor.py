@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +19,7 @@ from engine.records.cluster.server import Server
 
 _log = structlog.get_logger(__name__)
 _GLANCE = 0.5
+_THOROUGH = 20  # every so many glances
 _LONGEST_PAUSE = 15.0
 
 
@@ -81,10 +83,10 @@ class Cluster:
 
     async def _keep_alive(self, users: Lock) -> None:
         pause = _GLANCE
-        while True:
+        for turn in count(1):
             await asyncio.sleep(pause)
             await asyncio.to_thread(self._server.bound_log)
-            if await asyncio.to_thread(self._server.is_healthy):
+            if await asyncio.to_thread(self._server.is_healthy, thoroughly=turn % _THOROUGH == 0):
                 pause = _GLANCE
                 continue
             _log.warning("database.died", directory=str(self._server.directory))

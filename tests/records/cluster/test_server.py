@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from engine.errors import Unavailable
+from engine.records.cluster import server as server_module
 from engine.records.cluster.processes import list_server_processes, read_postmaster_pid, serves
 from engine.records.cluster.server import Server
 
@@ -211,13 +212,7 @@ def test_a_start_by_somebody_who_hangs_is_waited_for_only_so_long(server: Server
 def test_a_killed_server_leaves_nothing_outside_its_directory(server: Server) -> None:
     users = server.open_users()
     server.start(users)
-    mapped = [
-        line
-        for pid in list_server_processes(server.data)
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
-        if "/dev/shm/PostgreSQL" in line
-    ]
-    assert not mapped
+    assert "/dev/shm/PostgreSQL" not in Path(f"/proc/{read_postmaster_pid(server.data)}/maps").read_text()
     assert server.stop(users)
 
 
@@ -240,3 +235,17 @@ def test_leaving_after_the_directory_was_removed_is_no_error(server: Server) -> 
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_postmaster_that_lives_but_serves_nobody_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_WEDGE_GRACE", 0.5)
+    users = server.open_users()
+    server.start(users)
+    wedged = read_postmaster_pid(server.data)
+    assert wedged is not None
+    os.kill(wedged, signal.SIGSTOP)
+    assert server.is_healthy() and not server.is_healthy(thoroughly=True)
+    server.start(users)
+    assert read_postmaster_pid(server.data) != wedged
+    assert server.is_healthy(thoroughly=True)
+    assert server.stop(users)
