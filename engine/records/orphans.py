@@ -16,7 +16,6 @@ from engine.records.statements import statements
 from engine.vendors.protocols import Storage
 
 _SQL = statements("orphans")
-_BATCH = 100  # small: a content stored anew between its listing and its removal would be lost
 _LOCK = 0x0A9  # any number that nobody else uses as an advisory lock
 
 
@@ -26,7 +25,6 @@ class Collection:
 
     examined: int
     orphans: int
-    removed: int
 
 
 async def collect_orphans(
@@ -34,23 +32,20 @@ async def collect_orphans(
 ) -> Collection:
     """Remove contents stored before ``age`` ago that no run, stage, checkpoint, pipeline or effect names.
 
-    ``rehearse``: count, remove nothing. Raises Conflict ``orphans.busy`` when another collection is running, and what
+    ``rehearse``: count, remove nothing. Takes two connections of the pool. Raises Conflict ``orphans.busy`` when another collection is running, and what
     the storage raises.
     """
     async with database.transaction() as connection:
         before = await _take_turn(connection, age)
         await _note_kept(database)
-        examined = orphans = removed = 0
-        batch: list[str] = []
-        async for digest in storage.digests(before):
-            batch.append(digest)
+        examined = orphans = 0
+        async for digest in storage.digests(before):  # one by one: what is stored anew after its listing would be lost
             examined += 1
-            if len(batch) == _BATCH:
-                found = await _unkept(connection, batch)
-                orphans, removed = orphans + len(found), removed + await _remove(storage, found, rehearse)
-                batch.clear()
-        found = await _unkept(connection, batch)
-        return Collection(examined, orphans + len(found), removed + await _remove(storage, found, rehearse))
+            if not await _is_kept(connection, digest):
+                orphans += 1
+                if not rehearse:
+                    await storage.delete(digest)
+        return Collection(examined, orphans)
 
 
 async def _take_turn(connection: Connection, age: timedelta) -> datetime:
@@ -73,14 +68,5 @@ async def _note_kept(database: Database) -> None:
             await connection.execute(_SQL[name])
 
 
-async def _unkept(connection: Connection, digests: list[str]) -> list[str]:
-    rows = await (await connection.execute(_SQL["unkept"], {"digests": digests})).fetchall()
-    return [row["digest"] for row in rows]
-
-
-async def _remove(storage: Storage, digests: list[str], rehearse: bool) -> int:
-    if rehearse:
-        return 0
-    for digest in digests:
-        await storage.delete(digest)
-    return len(digests)
+async def _is_kept(connection: Connection, digest: str) -> bool:
+    return await (await connection.execute(_SQL["is kept"], {"digest": digest})).fetchone() is not None

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from engine.errors import Conflict
-from engine.records import attention, checkpoints, orphans, progress, runs
+from engine.records import attention, checkpoints, progress, runs
 from engine.records.database import Database
 from engine.records.effects import PostgresLedger
 from engine.records.orphans import Collection, collect_orphans
@@ -70,7 +70,7 @@ async def test_what_any_record_names_is_kept(database: Database, shelf: Shelf, c
     await PostgresLedger(database).once("key", "signature", f'{{"tail":"{named}"}}'.encode(), answer, repeatable=True)
     kept = len(shelf.stored)
     orphan = shelf.add("orphan")
-    assert await collect_orphans(database, shelf, DAY) == Collection(examined=kept + 1, orphans=1, removed=1)
+    assert await collect_orphans(database, shelf, DAY) == Collection(examined=kept + 1, orphans=1)
     assert len(shelf.stored) == kept == 9
     assert orphan not in shelf.stored
 
@@ -87,36 +87,33 @@ async def test_an_intermediate_file_of_a_run_that_moved_on_is_kept(
 
 async def test_what_was_stored_a_moment_ago_is_not_looked_at(database: Database, shelf: Shelf):
     fresh = shelf.add("stored, and its run commits a moment later", datetime.now(UTC))
-    assert await collect_orphans(database, shelf, DAY) == Collection(0, 0, 0)
+    assert await collect_orphans(database, shelf, DAY) == Collection(0, 0)
     assert fresh in shelf.stored
 
 
 async def test_a_rehearsal_counts_and_removes_nothing(database: Database, shelf: Shelf):
     for number in range(3):
         shelf.add(f"orphan {number}")
-    assert await collect_orphans(database, shelf, DAY, rehearse=True) == Collection(3, 3, 0)
+    assert await collect_orphans(database, shelf, DAY, rehearse=True) == Collection(3, 3)
     assert len(shelf.stored) == 3
 
 
-async def test_more_contents_than_fit_in_one_batch_are_all_examined(
-    database: Database, shelf: Shelf, submit, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(orphans, "_BATCH", 4)
+async def test_every_content_is_examined_and_only_orphans_go(database: Database, shelf: Shelf, submit):
     kept = [shelf.add(f"kept {number}") for number in range(9)]
     await submit(files=kept)
     for number in range(9):
         shelf.add(f"orphan {number}")
-    assert await collect_orphans(database, shelf, DAY) == Collection(18, 9, 9)
+    assert await collect_orphans(database, shelf, DAY) == Collection(18, 9)
     assert sorted(shelf.stored) == sorted(kept)
 
 
 async def test_collecting_again_finds_what_became_an_orphan_since(database: Database, shelf: Shelf, submit):
     kept = shelf.add("kept")
     run_id = await submit(file=kept)
-    assert (await collect_orphans(database, shelf, DAY)).removed == 0
+    assert (await collect_orphans(database, shelf, DAY)).orphans == 0
     async with database.transaction() as connection:
         await connection.execute("delete from run where id = %s", (run_id,))
-    assert (await collect_orphans(database, shelf, DAY)).removed == 1
+    assert (await collect_orphans(database, shelf, DAY)).orphans == 1
 
 
 async def test_one_collection_runs_at_a_time(database: Database, shelf: Shelf):
@@ -127,5 +124,5 @@ async def test_one_collection_runs_at_a_time(database: Database, shelf: Shelf):
             assert caught.value.code == "orphans.busy"
             yield self.add("orphan")
 
-    assert (await collect_orphans(database, Nested(), DAY)).removed == 1
-    assert (await collect_orphans(database, shelf, DAY)).removed == 0  # the turn is given back
+    assert (await collect_orphans(database, Nested(), DAY)).orphans == 1
+    assert (await collect_orphans(database, shelf, DAY)).orphans == 0  # the turn is given back

@@ -22,6 +22,5 @@ select distinct word
 -- name: refresh statistics
 analyze kept_content
 
--- name: unkept
-select digest from unnest(%(digests)s::text[]) as stored (digest)
- where not exists (select from kept_content where kept_content.digest = stored.digest)
+-- name: is kept
+select from kept_content where digest = %(digest)s
