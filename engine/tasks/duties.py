@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it tells every lost connection at length; we tell it once
     try:
         composition = load_composition(options.composition)
         if options.duty == "consume":
@@ -138,7 +139,10 @@ def _living(composition: Composition, loop: EventLoopThread) -> Iterator[Advance
         yield advance_leg
     finally:
         loop.loop.call_soon_threadsafe(leave.set)
-        life.result(timeout=2 * _LAST_WORDS)
+        try:
+            life.result(timeout=2 * _LAST_WORDS)
+        except TimeoutError:
+            log.warning("The engine does not close in time; its leases will run out.")
 
 
 def _sweep(composition: Composition, stop: threading.Event) -> None:
