@@ -32,8 +32,8 @@ async def collect_orphans(
 ) -> Collection:
     """Remove contents stored before ``age`` ago that no run, stage, checkpoint, pipeline or effect names.
 
-    ``rehearse``: count, remove nothing. Takes two connections of the pool. Raises Conflict ``orphans.busy`` when another collection is running, and what
-    the storage raises.
+    ``rehearse``: count, remove nothing. Takes two connections of the pool. Raises Conflict ``orphans.busy`` when
+    another collection is running, and what the storage raises.
     """
     async with database.transaction() as connection:
         before = await _take_turn(connection, age)
