@@ -97,6 +97,8 @@ class Comparison:
     def _added(self, field: Any, place: str) -> None:
         if not isinstance(field, generic.DictionaryObject) or _inherited(field, "/FT") != "/Sig":
             raise Unexplained(place)
+        if {"/A", "/AA", "/Kids"} & set(field):
+            raise Unexplained(place)  # what acts by itself or hides more is more than a signature
         value = _follow(field.raw_get("/V")) if "/V" in field else None
         is_stamp = isinstance(value, generic.DictionaryObject) and value.get("/SubFilter") == "/ETSI.RFC3161"
         if self._frozen and not is_stamp:

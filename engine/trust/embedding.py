@@ -70,9 +70,9 @@ def check_hole(tail: bytes, hole: Hole, source_size: int) -> None:
 
 def fill(tail: bytes, hole: Hole, source_size: int, der: bytes) -> bytes:
     """Give the tail with the DER in its hole; same length. Raises HoleTooSmall."""
+    check_hole(tail, hole, source_size)
     if len(der) > hole.capacity:
         raise HoleTooSmall(len(der))
-    check_hole(tail, hole, source_size)
     start, end = hole.start - source_size, hole.end - source_size
     digits = der.hex().encode("ascii").ljust(end - start - 2, b"0")
     return tail[: start + 1] + digits + tail[end - 1 :]

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from asn1crypto import cms, core
+from asn1crypto import cms, core, parser
 from pyhanko.pdf_utils.generic import IndirectObject
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import enumerate_sig_fields
@@ -126,6 +126,7 @@ def _examine(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
         return
     entry.coverage = measure_coverage(stream, embedded.byte_range, embedded.pkcs7_content)
     try:
+        _refuse_stowaways(embedded.pkcs7_content)
         if entry.kind == "timestamp":
             entry.proof, stamped = check_token(embedded.signed_data, embedded.compute_digest)
             entry.stamped_at = stamped["gen_time"].native
@@ -140,6 +141,19 @@ def _examine(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
         entry.worsen(Integrity.BROKEN, _malformed(error))
     _read_stamps(entry)
     compare_later(entry, embedded, reader, stream)
+
+
+def _refuse_stowaways(contents: bytes) -> None:
+    """Nothing covers what stands behind the CMS in its hole; only the zeros of the padding may."""
+    if contents[parser.peek(contents) :].strip(b"\0"):
+        raise Doubt(
+            Integrity.MODIFIED,
+            Finding(
+                "signature.stowaway",
+                "签名数据之后藏有不受保护的内容。",
+                "Behind the signature data there is something nobody signed.",
+            ),
+        )
 
 
 def _refuse_own_content(signed: cms.SignedData) -> None:
@@ -195,6 +209,8 @@ def _read_stamps(entry: Entry) -> None:
 
 
 def _has_signature(file: Path) -> bool:
+    if not file.stat().st_size:
+        return False
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
         return view.find(b"/ByteRange") >= 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,41 +14,72 @@ from engine.trust.evidence import value_at
 from engine.trust.levels import Holder, Sealing, baseline_level
 from engine.trust.paths import Material, judge_path
 from engine.trust.proofs import Proof
-from engine.trust.verdict import SignatureVerdict, Stamp, Trust
+from engine.trust.verdict import Finding, Integrity, SignatureVerdict, Stamp, Trust
 
 _PADES = "/ETSI.CAdES.detached"
+
+
+@dataclass
+class _Course:
+    """What the newer part of the file has proven so far."""
+
+    moment: datetime
+    """Latest time at which everything older certainly existed."""
+    above: list[tuple[Entry, Stamp]] = field(default_factory=list)
+    """Intact document timestamps behind the signature at hand, oldest first."""
 
 
 async def judge_entries(entries: list[Entry], material: Material, moment: datetime) -> tuple[SignatureVerdict, ...]:
     """Trust, newest first: what a trusted document timestamp covers is judged for the time that it proves."""
     verdicts: list[SignatureVerdict] = []
-    proven = moment
-    above: list[tuple[Entry, Stamp]] = []
+    course = _Course(moment)
     for entry in sorted(entries, key=lambda entry: entry.coverage.end, reverse=True):
-        proof = entry.proof
         trust = Trust.UNTRUSTED if material.anchors else Trust.UNCHECKED
-        stamps: list[Stamp] = []
+        stamps: tuple[Stamp, ...] = ()
         level = None
-        if proof is not None and entry.kind == "timestamp" and entry.stamped_at is not None:
-            trust = await judge_path(proof.signer, proof.others, material, proven, "time_stamping")
-            stamp = Stamp(entry.stamped_at, proof.signer.subject.human_friendly, trust, "document")
-            stamps.append(stamp)
-            if entry.is_sound:
-                above.insert(0, (entry, stamp))
-                if trust is Trust.TRUSTED:
-                    proven = min(proven, entry.stamped_at)
-        elif proof is not None:
-            time = proven
-            for token, at in entry.stamps:
-                believed = await judge_path(token.signer, token.others, material, proven, "time_stamping")
-                stamps.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
-                if believed is Trust.TRUSTED:
-                    time = min(time, at)
-            trust = await judge_path(proof.signer, proof.others, material, time, None)
-            level = _level(entry, stamps, above, material)
-            stamps.extend(stamp for _, stamp in above)
-        verdicts.append(_state(entry, trust, tuple(stamps), level))
+        try:
+            if entry.proof is not None and entry.kind == "timestamp":
+                trust, stamps = await _judge_timestamp(entry, entry.proof, material, course)
+            elif entry.proof is not None:
+                trust, stamps, level = await _judge_signature(entry, entry.proof, material, course)
+            verdicts.append(_state(entry, trust, stamps, level))
+        except Exception as error:  # certificates are foreign bytes too: what breaks their parser earns no trust
+            why = str(error) or type(error).__name__
+            entry.worsen(
+                Integrity.INDETERMINATE,
+                Finding("signature.certificate", f"证书无法读取（{why}）。", f"A certificate cannot be read ({why})."),
+            )
+            verdicts.append(_state_without_proof(entry, trust))
     return tuple(reversed(verdicts))
+
+
+async def _judge_timestamp(
+    entry: Entry, proof: Proof, material: Material, course: _Course
+) -> tuple[Trust, tuple[Stamp, ...]]:
+    trust = await judge_path(proof.signer, proof.others, material, course.moment, "time_stamping")
+    if entry.stamped_at is None:
+        return trust, ()
+    stamp = Stamp(entry.stamped_at, proof.signer.subject.human_friendly, trust, "document")
+    if entry.is_sound:
+        course.above.insert(0, (entry, stamp))
+        if trust is Trust.TRUSTED:
+            course.moment = min(course.moment, entry.stamped_at)
+    return trust, (stamp,)
+
+
+async def _judge_signature(
+    entry: Entry, proof: Proof, material: Material, course: _Course
+) -> tuple[Trust, tuple[Stamp, ...], str | None]:
+    moment = course.moment
+    own: list[Stamp] = []
+    for token, at in entry.stamps:
+        believed = await judge_path(token.signer, token.others, material, course.moment, "time_stamping")
+        own.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
+        if believed is Trust.TRUSTED:
+            moment = min(moment, at)
+    trust = await judge_path(proof.signer, proof.others, material, moment, None)
+    level = _level(entry, own, course.above, material)
+    return trust, (*own, *(stamp for _, stamp in course.above)), level
 
 
 def _level(entry: Entry, own: list[Stamp], above: list[tuple[Entry, Stamp]], material: Material) -> str | None:
@@ -94,6 +126,19 @@ def _state(entry: Entry, trust: Trust, stamps: tuple[Stamp, ...], level: str | N
         whole_file=entry.coverage.whole,
         reason=_text(dictionary, "/Reason"),
         location=_text(dictionary, "/Location"),
+    )
+
+
+def _state_without_proof(entry: Entry, trust: Trust) -> SignatureVerdict:
+    return SignatureVerdict(
+        kind=entry.kind,
+        fields=tuple(entry.fields),
+        integrity=entry.integrity,
+        trust=trust,
+        findings=tuple(entry.findings),
+        later_changes=tuple(entry.later),
+        covered=entry.coverage.end,
+        whole_file=entry.coverage.whole,
     )
 
 

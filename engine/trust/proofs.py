@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from asn1crypto import cms, core, tsp
@@ -22,6 +22,7 @@ from pyhanko_certvalidator.sig_validate import (
     SignatureValidationContext,
 )
 
+from engine.trust.chains import is_self_signed, issued_by, load_certificate
 from engine.trust.verdict import Finding, Integrity
 
 _DIGESTS = {
@@ -39,6 +40,7 @@ _DIGESTS = {
 
 _SIGNATURE_ALGORITHMS = frozenset(SignedDigestAlgorithmId._map)
 _WITH_FIXED_DIGESTS = frozenset({"ed25519", "ed448", "mldsa44", "mldsa65", "mldsa87"})
+_VERSIONS = {"v1", "v3", "v4", "v5"}
 _POLICY = CMSAlgorithmUsagePolicy.lift_policy(DisallowWeakAlgorithmsPolicy())
 
 
@@ -81,6 +83,8 @@ def check_signature(
         if digest_name not in _DIGESTS:
             raise _unknown_algorithm(digest_name)
         _check_policy(info)
+        _check_frame(signed, info, content_type, digest_name)
+        _check_certificates(found.other_certs)
         attributes = info["signed_attrs"]
         if not bare and attributes is core.VOID:
             raise _doubt(
@@ -159,6 +163,36 @@ class _Validator(DefaultSignatureValidator):
             super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, context)
         except AlgorithmNotSupported as error:
             raise _unknown_algorithm(str(error)) from error
+
+
+def _check_frame(signed: cms.SignedData, info: cms.SignerInfo, content_type: str, digest_name: str) -> None:
+    """Check what no signature covers against what one covers, so that not even this can be altered unnoticed."""
+    named = {str(algorithm["algorithm"].native) for algorithm in signed["digest_algorithms"]}
+    if (
+        str(signed["version"].native) not in _VERSIONS
+        or str(info["version"].native) not in _VERSIONS
+        or str(signed["encap_content_info"]["content_type"].native) != content_type
+        or digest_name not in named
+    ):
+        raise _doubt(
+            "signature.frame",
+            "签名数据的外层字段与签名不一致。",
+            "The fields around the signature contradict it.",
+            Integrity.INDETERMINATE,
+        )
+
+
+def _check_certificates(certificates: Sequence[Certificate]) -> None:
+    """A root that does not fit its own key was damaged or swapped; the other certificates are judged by their path."""
+    for certificate in certificates:
+        loaded = load_certificate(certificate.dump())
+        if loaded is None or (is_self_signed(loaded) and not issued_by(loaded, loaded)):
+            raise _doubt(
+                "signature.certificate",
+                "签名所附的证书已损坏或被替换。",
+                "A certificate that comes with the signature is damaged or was swapped.",
+                Integrity.INDETERMINATE,
+            )
 
 
 def _check_policy(info: cms.SignerInfo) -> None:

@@ -83,7 +83,7 @@ async def sign_document(
     ``order.reserve`` is a floor; a CMS that does not fit is prepared anew with more room, at most once.
     Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``.
     """
-    own = sum(len(certificate.dump()) for certificate in (key.certificate, *key.chain))
+    own = sum(map(len, _path(key)))
     for attempt, reserve in enumerate(RESERVES):
         prepared = around.workspace / f"prepared-{attempt}.tail"
         wanted = replace(order, reserve=max(order.reserve, own + reserve))
@@ -117,7 +117,7 @@ async def _use_key(
         hole=hole,
         attributes=cms.signed_attributes(key.certificate, digest),
         mechanism=key.mechanism("sha256").dump(),
-        certificates=tuple(certificate.dump() for certificate in (key.certificate, *key.chain)),
+        certificates=_path(key),
     )
 
     async def act(recorded: bytes) -> bytes:
@@ -132,6 +132,12 @@ async def _use_key(
 
     recorded, signature = await around.once(name, "signature", msgspec.msgpack.encode(intent), act, repeatable=True)
     return msgspec.msgpack.decode(recorded, type=Intent), signature
+
+
+def _path(key: SigningKey) -> tuple[bytes, ...]:
+    """The certificates that travel with a signature: no root, whoever judges has his own."""
+    issuers = (issuer.dump() for issuer in key.chain if issuer.subject != issuer.issuer)
+    return (key.certificate.dump(), *issuers)
 
 
 async def stamp_once(stamper: Stamper, digest: bytes, around: Surroundings, name: str) -> bytes:
