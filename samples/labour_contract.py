@@ -212,7 +212,7 @@ def _add_signatures(document: WordDocument) -> None:
     table = document.add_table(rows=len(rows), cols=2)
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     _set_widths(table, (80, 80))
-    for row, texts, height in zip(table.rows, rows, (10, 34, 10), strict=True):
+    for row, texts, height in zip(table.rows, rows, (10, 42, 10), strict=True):
         row.height, row.height_rule = Mm(height), WD_ROW_HEIGHT_RULE.AT_LEAST
         for cell, text in zip(row.cells, texts, strict=True):
             _write_cell(cell, text, SONG, 12)
