@@ -134,7 +134,7 @@ def _render(parts: Iterable[str], diameter: float) -> Image.Image:
         pdf.save(buffer)
     document = pypdfium2.PdfDocument(buffer.getvalue())
     size = round(diameter / 25.4 * DPI)
-    image = document[0].render(scale=DPI / 72 * _SMOOTHING, grayscale=True).to_pil()
+    image: Image.Image = document[0].render(scale=DPI / 72 * _SMOOTHING, grayscale=True).to_pil()
     document.close()
     return image.resize((size, size), Image.Resampling.LANCZOS).point(lambda value: 255 - value)
 
