@@ -45,7 +45,7 @@ _TWO = b"/OC /A BDC 1 0 0 rg 100 100 50 50 re f EMC /OC /B BDC 0 1 0 rg 300 100 
         ),
         (
             b"/OFF[5 0 R]",
-            b"/A<</Type/OCMD/OCGs 5 0 R/P/AllOff>>/B<</Type/OCMD/OCGs[5 0 R 6 0 R]/P/AnyOff>>",
+            b"/A<</Type/OCMD/OCGs[5 0 R]/P/AllOff>>/B<</Type/OCMD/OCGs[5 0 R 6 0 R]/P/AnyOff>>",
             (True, True),
         ),
         (b"/OFF[5 0 R]", b"/A<</Type/OCMD/VE[/Not 5 0 R]>>/B<</Type/OCMD/VE[/And 5 0 R 6 0 R]>>", (True, False)),
