@@ -33,7 +33,7 @@ def test_the_script_draws_the_picture_that_is_kept() -> None:
 
 
 def test_the_ring_is_round_and_the_seal_is_symmetric_about_its_star() -> None:
-    drawn = draw_round_seal("对称", "8", 42)
+    drawn = draw_round_seal("对称", "888", 42)
     assert drawn.getbbox() == pytest.approx((2, 2, 990, 990), abs=3)
     middle = drawn.width // 2
     assert drawn.getpixel((middle, middle)) == 255
