@@ -65,7 +65,10 @@ def write_seals(folder: Path) -> None:
 
 
 def draw_round_seal(name: str, number: str, diameter: float) -> Image.Image:
-    """Coverage (grey, white is ink) of a round seal: ring, star, the name above it and a number below, both of two or more characters; in mm."""
+    """Coverage (grey, white is ink) of a round seal ``diameter`` mm across: ring, star, name above, number below.
+
+    Name and number have two characters at least.
+    """
     radius = diameter / 2
     ring = 1.15
     latin = name.isascii()
