@@ -38,6 +38,17 @@ async def test_a_killed_process_is_replaced_and_its_runs_are_finished_by_others(
     assert toy.count("toy where epoch > 1") > 0, "the kill hit somebody at work"
 
 
+async def test_two_hosts_share_the_work_and_one_finishes_what_the_other_was_killed_over(toy: Toy, work: Work) -> None:
+    first, second = work(processes=1, threads=4), work(processes=1, threads=4)
+    await start_runs(toy.url, 40, work=0.2)
+    eventually(lambda: toy.count("leg") > 4)
+    first.process.kill()
+    toy.await_done(40)
+    shares = toy.query("select count(distinct pid) from leg")
+    assert shares == [(2,)], "both had worked"
+    assert second.stop() == 0
+
+
 async def test_the_sweeper_sends_again_what_a_broken_queue_lost_and_is_replaced_when_killed(
     toy: Toy, work: Work
 ) -> None:
