@@ -1,4 +1,4 @@
-"""Renders a verdict as one HTML page in both languages that a judge can read; it shows nothing the check did not find."""
+"""Renders a verdict as one HTML page in both languages for a judge to read; it adds nothing to what was found."""
 
 from __future__ import annotations
 

@@ -59,7 +59,8 @@ footer { color: var(--soft); font-size: 13px; }
 </table></section>
 $findings$signatures
 <footer>
-<p lang="zh">本报告只说明文件、签名和证书在上述时间的技术状态。计算收到文件的 SHA-256，与上面的值相同，即为本报告所指的文件。
+<p lang="zh">本报告只说明文件、签名和证书在上述时间的技术状态。计算收到文件的 SHA-256，
+与上面的值相同，即为本报告所指的文件。
 “已证明”的时间来自受信任的时间戳机构；自报时间没有这种效力。</p>
 <p lang="en">This report states the technical condition of file, signatures and certificates at the time above. A file
 with the SHA-256 given above is the one this report is about. A “proven” time comes from a trusted timestamp authority;

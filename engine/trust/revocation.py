@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import TracebackType
 
 import aiohttp
 from asn1crypto.x509 import Certificate as Anchor
@@ -53,7 +54,7 @@ class _Gathered:
 
 
 class RevocationSource:
-    """Asks OCSP first, lists second; use it from one event loop and ``close`` it.
+    """Asks OCSP first, lists second; use it from one event loop, as an async context manager or with ``close``.
 
     ``anchors``: trusted roots; a chain that does not reach one is refused. ``timeout``: seconds per request.
     """
@@ -69,6 +70,14 @@ class RevocationSource:
         self._chains: dict[bytes, list[x509.Certificate]] = {}
         self._locks: dict[bytes, asyncio.Lock] = {}
         self.requests = 0
+
+    async def __aenter__(self) -> RevocationSource:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def close(self) -> None:
         if self._session is not None:

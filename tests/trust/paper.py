@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 import io
+import re
 import shutil
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -90,6 +92,19 @@ def make_key(kind: str, name: str, issuer: SoftwareKey | None = None, usage: str
     certificate = builder.sign(issuer.private if issuer else private, hashes.SHA256())
     loaded = asn1.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
     return SoftwareKey(private, loaded, (issuer.certificate, *issuer.chain) if issuer else ())
+
+
+def valid_signatures(file: Path) -> int:
+    """How many signatures poppler finds valid; every one must be. Document timestamps it cannot judge."""
+    told = subprocess.run(["pdfsig", "-nocert", file], capture_output=True, text=True, check=False).stdout
+    verdicts = re.findall(r"Signature Validation: (.*)", told)
+    judged = [verdict for verdict in verdicts if verdict != "Signature has not yet been verified."]
+    assert all(verdict == "Signature is Valid." for verdict in judged), told
+    return len(judged)
+
+
+def check_structure(file: Path) -> None:
+    subprocess.run(["qpdf", "--check", file], capture_output=True, check=True)
 
 
 class LocalStamper:

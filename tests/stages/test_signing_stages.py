@@ -1,0 +1,116 @@
+"""The stages ``sign``, ``timestamp`` and ``archive`` on one desk: the demo PKI, a ledger and a content store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from engine.errors import Misuse, Rejected
+from engine.pipeline.stage import Done, Stage, Work
+from engine.sandbox import Sandbox
+from engine.stages.archive import Archive
+from engine.stages.sign import Sign
+from engine.stages.timestamp import Timestamp
+from engine.trust.anchors import load_anchors
+from engine.trust.demo import ensure_demo
+from engine.trust.keys import Pkcs12Keyring
+from engine.trust.revocation import RevocationSource
+from engine.trust.timestamps import TimestampClient
+from tests.trust.paper import Notebook, Rack, draw_paper, draw_seal_picture
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Desk:
+    sandbox: Sandbox
+    keyring: Pkcs12Keyring
+    timestamps: TimestampClient
+    revocation: RevocationSource
+    notebook: Notebook = field(default_factory=Notebook)
+
+    async def carry_out(self, stage: Stage, source: Path, folder: Path) -> Done:
+        workspace = folder / f"{stage.name}-{len(list(folder.iterdir()))}"
+        workspace.mkdir()
+        work = Work((source,), {}, workspace, str(workspace), self.notebook, Rack(folder / "rack"))  # type: ignore[arg-type]
+        done = await stage.run(work)
+        assert isinstance(done, Done)
+        assert done.outputs is not None
+        assert done.outputs[0].read_bytes().startswith(source.read_bytes())
+        return done
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    demo = await ensure_demo(tmp_path_factory.mktemp("pki") / "demo", "development")
+    anchors = load_anchors(demo.anchors_directory)
+    sandbox = Sandbox(preload=("engine.trust.inspection", "engine.trust.preparation", "engine.trust.revisions"))
+    async with (
+        demo.serve(),
+        TimestampClient([demo.authority], anchors) as timestamps,
+        RevocationSource(anchors) as revocation,
+    ):
+        yield Desk(sandbox, Pkcs12Keyring(demo.keyring_directory), timestamps, revocation)
+    await sandbox.close()
+
+
+async def test_a_contract_is_signed_by_two_and_archived(desk: Desk, tmp_path: Path) -> None:
+    seal = draw_seal_picture(tmp_path / "seal.png")
+    source = draw_paper(tmp_path / "paper.pdf")
+    for party, place in (("employer", "party-a"), ("employee", "party-b")):
+        stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_=party, field=place, seal=seal, reason="同意")
+        done = await desk.carry_out(stage, source, tmp_path)
+        assert done.facts["level_achieved"] == done.facts["level_requested"] == "B-T"
+        assert done.facts[f"signature:{place}"]["party"] == party
+        assert done.facts[f"signature:{place}"]["stamped_at"]
+        assert done.outputs is not None
+        source = done.outputs[0]
+    done = await desk.carry_out(Archive(desk.sandbox, desk.revocation, desk.timestamps), source, tmp_path)
+    assert done.facts == {"level_requested": "B-LTA", "level_achieved": "B-LTA"}
+
+
+async def test_level_b_b_needs_no_timestamp_and_claims_none(desk: Desk, tmp_path: Path) -> None:
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a", level="B-B")
+    done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert done.facts["level_achieved"] == "B-B"
+    assert done.facts["signature:party-a"]["stamped_at"] is None
+
+
+async def test_a_timestamp_is_appended_to_any_file(desk: Desk, tmp_path: Path) -> None:
+    await desk.carry_out(Timestamp(desk.sandbox, desk.timestamps), draw_paper(tmp_path / "p.pdf", ()), tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"as_": "employer"}, {"field": "party-a"}])
+async def test_a_missing_option_is_named(desk: Desk, tmp_path: Path, options: dict[str, str]) -> None:
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, **options)  # type: ignore[arg-type]
+    with pytest.raises(Misuse) as refusal:
+        await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert refusal.value.code == "sign.option"
+
+
+async def test_nothing_is_signed_on_top_of_a_broken_signature(desk: Desk, tmp_path: Path) -> None:
+    first = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
+    done = await desk.carry_out(first, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert done.outputs is not None
+    content = done.outputs[0].read_bytes()
+    forged = tmp_path / "forged.pdf"
+    forged.write_bytes(content.replace(b"/MediaBox [ 0 0 595", b"/MediaBox [ 0 0 195", 1))
+    assert forged.read_bytes() != content
+    second = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employee", field="party-b")
+    with pytest.raises(Rejected) as refusal:
+        await desk.carry_out(second, forged, tmp_path)
+    assert refusal.value.code == "signature.earlier_broken"
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\nbroken"])
+async def test_a_seal_that_is_no_picture_is_refused(desk: Desk, tmp_path: Path, content: bytes) -> None:
+    seal = tmp_path / "seal.png"
+    seal.write_bytes(content)
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a", seal=seal)
+    with pytest.raises(Rejected) as refusal:
+        await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert refusal.value.code == "seal.unreadable"
