@@ -1,7 +1,8 @@
 """Tells converters which bundled font stands for the one a document names; scripts beyond CJK and Latin lack fonts.
 
-Only fonts that come with the product are offered: the same Word file then looks the same on every machine. Neither
-system ever ships 宋体 or 仿宋 to Linux, and without this file fontconfig picks whatever happens to be installed.
+Fonts that come with the product stand in for every usual name, so that the same Word file looks the same on every
+machine; those of the machine only lend characters that the bundled ones lack (☐, Thai, emoji). No Linux
+system ships 宋体 or 仿宋, and without this file fontconfig picks whatever happens to be installed.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _MONO_NAMES = [
 ]
 # fmt: on
 
+_MACHINE = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+
 
 def write_fontconfig(target: Path, cache: Path) -> Path:
     """Write a complete fontconfig file for ``FONTCONFIG_FILE``; ``cache`` keeps its font lists between calls.
@@ -55,7 +58,7 @@ def write_fontconfig(target: Path, cache: Path) -> Path:
         '<?xml version="1.0"?>',
         '<!DOCTYPE fontconfig SYSTEM "fonts.dtd">',
         "<fontconfig>",
-        *(f"<dir>{escape(str(folder))}</dir>" for folder in font_folders()),
+        *(f"<dir>{escape(str(folder))}</dir>" for folder in [*font_folders(), *_MACHINE]),
         f"<cachedir>{escape(str(cache))}</cachedir>",
     ]
     for names, family in ((_SERIF_NAMES, SERIF), (_SANS_NAMES, SANS), (_MONO_NAMES, MONO)):

@@ -17,7 +17,7 @@ import pikepdf
 from pikepdf import Name
 
 from engine.errors import Misuse, Rejected
-from engine.pdf import fontconfig, intake, tounicode
+from engine.pdf import fontconfig, intake, tounicode, word_text
 
 UNPACKED_LIMIT = 512 * 1024 * 1024
 """Bytes of all parts of a package together; counted while inflating, because a directory may lie."""
@@ -38,7 +38,8 @@ _APT = "apt-get install libreoffice-writer-nogui"
 def docx_to_pdf(source: Path, target: Path, cache: Path) -> int:
     """Convert with dxpdf and the bundled fonts; returns the number of pages. ``cache``: folder for font lists.
 
-    Raises Rejected ``document.damaged``, ``document.encrypted``, ``document.too_large`` or ``word.not_convertible``.
+    Raises Rejected ``document.damaged``, ``document.encrypted``, ``document.too_large``, ``word.not_convertible`` or
+    ``word.characters_missing``.
     """
     clean = neutral_package(source, target.with_suffix(".neutral.docx"))
     os.environ["FONTCONFIG_FILE"] = str(fontconfig.write_fontconfig(target.with_suffix(".conf"), cache))
@@ -50,7 +51,9 @@ def docx_to_pdf(source: Path, target: Path, cache: Path) -> int:
         raise
     except BaseException as error:  # a panic of the Rust library is no Exception
         raise _not_convertible(source.name, str(error)) from None
-    return _finish(source.name, target)
+    pages = _finish(source.name, target)
+    word_text.check_drawn(source.name, clean, target)
+    return pages
 
 
 def office_to_pdf(source: Path, target: Path, cache: Path, is_docx: bool) -> int:
@@ -156,6 +159,7 @@ def _neutral(file: str, name: str, content: bytes) -> bytes:
         raise intake.damaged(file, "document type declaration in an XML part")
     if name.lower().endswith(".rels"):
         return _EXTERNAL.sub(_cut, content)
+    content = word_text.unwrap(content)
     # Only instructions are touched, never the words of the document; the field's last result stays what is shown.
     return _FIELD.sub(lambda field: _FETCHING.sub(b"QUOTE", field.group()), content)
 
