@@ -110,7 +110,7 @@ class Runner:
                 _log.info("claim taken over", epoch=run.epoch)
 
     async def _claim(self, run_id: UUID) -> Run | None:
-        async with self.database.transaction() as connection:
+        async with self.database.autocommit() as connection:
             return await claims.claim(connection, run_id, self._pace.lease, self._pace.attempts)
 
     async def _leg(self, run: Run) -> None:
@@ -121,7 +121,11 @@ class Runner:
                 if advanced is None:
                     return
                 run = advanced
-            await self._settle(progress.finish, run)
+        except asyncio.CancelledError:
+            # This process is told to stop: the run must not wait for its lease, nor count this as an attempt.
+            with suppress(SealflowError):
+                await asyncio.shield(self._settle(progress.postpone, run, _interrupted(run).to_dict(), 0.0, False))
+            raise
         except StaleClaim:
             raise
         except Rejected as error:
@@ -174,6 +178,8 @@ class Runner:
         )
         async with self.database.transaction() as connection:
             advanced = await progress.advance(connection, run, record)
+            if advanced.cursor == total:
+                await progress.finish(connection, advanced)
             if stage.effect is Effect.REWRITES and not reused:
                 await checkpoints.keep(connection, key, record.outputs, record.facts)
         self._observer.stage_finished(run, run.cursor, total, stage.name)
@@ -183,7 +189,7 @@ class Runner:
         """Result of the same stage on the same input, computed before by any run; never of a stage that signs."""
         if stage.effect is not Effect.REWRITES:
             return None
-        async with self.database.transaction() as connection:
+        async with self.database.autocommit() as connection:
             kept = await checkpoints.find(connection, key)
         return None if kept is None else step.Outcome(tuple(kept.outputs), kept.facts)
 
@@ -209,7 +215,7 @@ class Runner:
             while True:
                 await asyncio.sleep(self._pace.lease / 3)
                 try:
-                    async with self.database.transaction() as connection:
+                    async with self.database.autocommit() as connection:
                         await claims.renew(connection, run.id, run.epoch, self._pace.lease)
                 except StaleClaim:
                     lost = True
@@ -239,6 +245,15 @@ def _taken_over(run: Run) -> StaleClaim:
         "run.claim_lost",
         zh=f"任务 {run.id} 已由另一进程接手，本进程的结果作废。无需处理。",
         en=f"The run {run.id} was taken over by another process; our result is void. Nothing to do.",
+        run=str(run.id),
+    )
+
+
+def _interrupted(run: Run) -> Unavailable:
+    return Unavailable(
+        "run.interrupted",
+        zh=f"处理任务 {run.id} 的进程被要求停止，任务将由其他进程继续。无需处理。",
+        en=f"The process that worked on the run {run.id} was told to stop; another one goes on. Nothing to do.",
         run=str(run.id),
     )
 

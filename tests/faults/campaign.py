@@ -1,4 +1,4 @@
-"""One campaign: documents go through every stage while processes, database and broker are killed; then all is checked."""
+"""One campaign: documents go through every stage while processes, database and broker are killed; then all is read."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
         ]
         try:
             async with asyncio.timeout(campaign.plan.limit):
-                while not await _ended(database, len(campaign.run_ids)):
+                while not await _ended(database, len(campaign.run_ids)):  # noqa: ASYNC110  # other processes end the runs
                     await asyncio.sleep(0.5)
         finally:
             for task in fire:

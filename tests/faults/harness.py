@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.faults.brokers import rabbitmq
 
+from tests.brokers import rabbitmq
 from tests.faults.campaign import Campaign, Plan, carry_out, prepare
 from tests.faults.findings import Findings, examine
 

@@ -266,3 +266,21 @@ async def test_the_heartbeat_keeps_a_claim_longer_than_its_lease(runner: Runner,
     gate.set()
     await leg
     assert (await state(runner, run_id)).state == "done"
+
+
+async def test_a_leg_that_is_cancelled_gives_its_claim_back_at_once(runner: Runner, tmp_path: Path) -> None:
+    gate, entered = asyncio.Event(), asyncio.Queue[int]()
+    services = {asyncio.Event: gate, asyncio.Queue[int]: entered}
+    catalogue = dataclasses.replace(CATALOGUE, stages={**STAGES, "slow": Slow}, services=services)  # type: ignore[arg-type]  # as above
+    equip(runner, catalogue, tmp_path)
+    run_id = await start(runner, tmp_path, 'use = "slow"')
+    for _ in range(5):  # more often than a fault of ours would be forgiven
+        leg = asyncio.create_task(runner.advance(run_id))
+        await entered.get()
+        leg.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leg
+        assert (await state(runner, run_id)).state == "ready"
+    gate.set()
+    await runner.advance(run_id)
+    assert (await state(runner, run_id)).state == "done"
