@@ -10,12 +10,25 @@ from pikepdf import Array, Dictionary, Name, Stream
 
 from engine.pdf.inspection import KEYS, NAMED
 
-_STREAM_KEYS = ("/F", "/FFilter", "/FDecodeParms")
+_STREAM_KEYS = ("/F", "/FFilter", "/FDecodeParms", "/ColorTransform")
 _USELESS = frozenset(
     {
         *KEYS,
         *("/Metadata", "/StructParent", "/StructParents", "/LastModified", "/Thumb", "/Annots", "/A", "/PA", "/B"),
-        *("/Parent", "/P", "/Pg", "/Measure", "/PtData", "/ID", "/WebCaptureID", "/DPart", "/SEAQ", "/Names", "/FS"),
+        *(
+            "/Parent",
+            "/P",
+            "/Pg",
+            "/Measure",
+            "/PtData",
+            "/ID",
+            "/WebCaptureID",
+            "/DPart",
+            "/SEAQ",
+            "/Names",
+            "/FS",
+            "/ProcSet",
+        ),
     }
 )
 

@@ -27,6 +27,8 @@ _COLLECTIONS = {"GB1": "Adobe-GB1", "CNS1": "Adobe-CNS1", "Japan1": "Adobe-Japan
 _SERIF_HINTS = (b"song", b"sun", b"ming", b"mincho", b"serif", b"kai", b"fang", b"ryumin", b"heiseimin", b"kozmin")
 _SERIF_HINTS_GBK = tuple(name.encode("gbk") for name in ("宋", "仿", "楷"))
 _SHOW = {"Tj", "'", '"'}
+_EPOCH = 3660681600
+"""A fixed date (2020) in seconds since 1904, so that equal text gives equal bytes."""
 _FILES = (Name.FontFile, Name.FontFile2, Name.FontFile3)
 
 
@@ -184,7 +186,8 @@ def _texts(use: _Use, codes: dict[bytes, int], descendant: pikepdf.Object) -> di
 
 def _cmap(codes: dict[bytes, int], vertical: bool) -> bytes:
     """An embedded CMap for exactly these codes: not every viewer has the predefined ones."""
-    spaces = sorted({(code[:-1] + b"\0", code[:-1] + b"\xff") for code in codes})
+    # One-byte codes stand for themselves: a range of them would overlap the first bytes of longer codes.
+    spaces = sorted({(code, code) if len(code) == 1 else (code[:-1] + b"\0", code[:-1] + b"\xff") for code in codes})
     pairs = sorted(codes.items())
     parts = [
         b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n",
@@ -226,7 +229,7 @@ def _program(
     texts: dict[int, str], style: FontName, widths: dict[int, float], default: float
 ) -> tuple[bytes, dict[int, int]]:
     """A TrueType program with one glyph per CID, each fitted to the width the document gives it."""
-    names, outlines, metrics, indexes = [".notdef"], {".notdef": TTGlyphPen(None).glyph()}, {".notdef": (1000, 0)}, {}
+    names, outlines, advances, indexes = [".notdef"], {".notdef": TTGlyphPen(None).glyph()}, {".notdef": 1000}, {}
     for cid, text in texts.items():
         found = glyph(text, style) if len(text) == 1 else None
         width = widths.get(cid, default)
@@ -240,15 +243,18 @@ def _program(
         name = f"cid{cid:05d}"
         indexes[cid] = len(names)
         names.append(name)
-        outlines[name], metrics[name] = pen.glyph(), (max(0, round(width)), 0)
+        outlines[name], advances[name] = pen.glyph(), max(0, round(width))
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder(names)
     builder.setupCharacterMap({})
     builder.setupGlyf(outlines)
-    builder.setupHorizontalMetrics(metrics)
+    # A reader moves an outline so that it starts at its stated bearing, which must therefore be the true one.
+    builder.setupHorizontalMetrics(
+        {name: (width, getattr(outlines[name], "xMin", 0)) for name, width in advances.items()}
+    )
     builder.setupHorizontalHeader(ascent=880, descent=-120)
     builder.setupPost(keepGlyphNames=False)
-    builder.font["head"].created = builder.font["head"].modified = 0
+    builder.font["head"].created = builder.font["head"].modified = _EPOCH
     builder.font.recalcTimestamp = False
     buffer = io.BytesIO()
     builder.save(buffer)

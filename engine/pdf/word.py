@@ -17,7 +17,7 @@ import pikepdf
 from pikepdf import Name
 
 from engine.errors import Misuse, Rejected
-from engine.pdf import fontconfig, intake, tounicode, word_text
+from engine.pdf import fontconfig, intake, outlines, tounicode, word_text
 
 UNPACKED_LIMIT = 512 * 1024 * 1024
 """Bytes of all parts of a package together; counted while inflating, because a directory may lie."""
@@ -173,6 +173,7 @@ def _finish(file: str, target: Path) -> int:
     """Make the converter's file the same at each run and its Chinese text searchable."""
     with intake.reading(file), intake.open_pdf(target) as pdf:
         tounicode.unify_radicals(pdf)
+        outlines.embed_drawn_fonts(pdf)
         for key in (Name.Info, Name.ID):
             if key in pdf.trailer:
                 del pdf.trailer[key]
