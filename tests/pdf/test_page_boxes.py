@@ -105,7 +105,7 @@ def test_a_mark_is_drawn_where_geometry_says(
     tmp_path: Path, box: Box, turn: int, unit: float | None, across: float, up: float, cropped: bool
 ) -> None:
     x, y = box.left + across * box.width, box.bottom + up * box.height
-    half = max(box.width, box.height) / 20
+    half = min(box.width, box.height) / 8
     pdf = pikepdf.Pdf.new()
     pdf.add_blank_page()
     page = pdf.pages[0].obj
@@ -123,7 +123,7 @@ def test_a_mark_is_drawn_where_geometry_says(
     assert colour_at(image, *placement(box, turn).point(x, y)) == (255, 0, 0)
     scale = abs(sum(placement(box, turn).matrix[:2]))
     reds = sum(count for count, colour in image.getcolors(1_000_000) or [] if colour == (255, 0, 0))
-    assert reds == pytest.approx((2 * half * scale) ** 2, rel=0.25, abs=60)
+    assert reds == pytest.approx((2 * half * scale) ** 2, rel=0.25, abs=30)
 
 
 def _array(box: Box) -> Array:
