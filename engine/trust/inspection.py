@@ -139,6 +139,8 @@ def _examine(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
         entry.worsen(doubt.integrity, doubt.finding)
     except Exception as error:  # as in _read
         entry.worsen(Integrity.BROKEN, _malformed(error))
+    if entry.proof is not None and "sha1" in entry.proof.algorithm:
+        entry.findings.append(_weak())
     _read_stamps(entry)
     compare_later(entry, embedded, reader, stream)
 
@@ -220,6 +222,14 @@ def _finding_format(form: str) -> Finding:
         "signature.format",
         f"签名格式 {form} 不受支持，无法判断签名是否有效。",
         f"The signature format {form} is not supported; the signature cannot be judged.",
+    )
+
+
+def _weak() -> Finding:
+    return Finding(
+        "signature.weak_digest",
+        "签名使用 SHA-1 摘要，今天已不能排除两份文件摘要相同的可能。",
+        "The signature rests on SHA-1; today two files with one such digest can be made.",
     )
 
 
