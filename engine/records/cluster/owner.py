@@ -19,7 +19,8 @@ from engine.errors import Unavailable
 from engine.records.cluster.binaries import Binaries
 
 _NAMES = ("postgres", "nobody", "daemon")
-_PROBE = 'cd "$1" && "$2" --version >/dev/null && [ "$(id -u)" != 0 ] && id -un'
+_PROBE = 'cd "$1" && "$2" --show --pgdata "$1/data" >/dev/null 2>&1 && [ "$(id -u)" != 0 ] && id -un'
+"""``initdb --show`` changes nothing, yet looks for its fellow programs as every later start will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def list_owners(holder: int | None = None) -> Iterator[Owner]:
         yield from namespaces
     for account in accounts:
         numbers = ("--reuid", str(account.pw_uid), "--regid", str(account.pw_gid), "--clear-groups")
-        rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+        # access(2), by which PostgreSQL looks for its programs, forgets capabilities unless this bit is set.
+        rights = ("--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
         yield Owner(("setpriv", *numbers, *rights), account.pw_uid, account.pw_gid)
         yield Owner((), account.pw_uid, account.pw_gid, switch=True)
 

@@ -14,6 +14,7 @@ import pytest
 from engine.errors import Unavailable
 from engine.records.cluster.owner import list_owners
 from engine.records.cluster.server import Server
+from tests.records.cluster.conftest import BINARIES
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -76,6 +77,22 @@ def test_where_namespaces_are_barred_another_user_serves_even_inside_a_closed_di
         connection.execute("create table t as select 1")
     assert _holder(fresh) in ("postgres", "nobody")
     assert stat.S_IMODE(fresh.directory.parent.stat().st_mode) == 0o700
+
+
+@as_root
+@pytest.mark.skipif("wheel18" not in BINARIES, reason="only a wheel's PostgreSQL can be moved")
+def test_where_namespaces_are_barred_programs_inside_a_closed_directory_serve_too(
+    fresh: Server, tmp_path: Path, bar: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    package = BINARIES["wheel18"].parent.parent
+    shutil.copytree(BINARIES["wheel18"].parent, closed / package.name / "pginstall18", symlinks=True)
+    shutil.copytree(package.with_name(package.name + ".libs"), closed / f"{package.name}.libs")
+    closed.chmod(0o700)
+    monkeypatch.setenv("SEALFLOW_PG_BIN", str(closed / package.name / "pginstall18" / "bin"))
+    bar("unshare")
+    with started(fresh):
+        assert _holder(fresh) in ("postgres", "nobody")
 
 
 @as_root
