@@ -1,0 +1,149 @@
+"""Guide, chapter 8, on a bad day: services that a signature needs are away, lie or come back; keys are not at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.settings import Authority, Settings, Trust
+from engine.trust.authority.pki import open_pki
+from engine.trust.authority.stamping import TokenIssuer
+from engine.trust.demo import DemoTrust, ensure_demo
+from engine.trust.keys import Pkcs12Keyring
+from tests.journeys import office as desk
+from tests.journeys.conftest import open_office
+from tests.journeys.office import Office
+from tests.trust.misbehaviour import Misbehaviour, TestPki, served
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NOBODY = Authority(url="http://127.0.0.1:9/stamp")
+VALUES = desk.sample_values("labour-contract")
+
+
+def trust_of(demo: DemoTrust, *authorities: Authority) -> Trust:
+    return Trust(keys=demo.keyring_directory, anchors=demo.anchors_directory, timestamp_authorities=authorities)
+
+
+@pytest.fixture
+def settings(office: Office) -> Settings:
+    return office.engine.tools.settings
+
+
+@pytest.fixture
+async def demo(home: Path) -> DemoTrust:
+    return await ensure_demo(home / "demo-pki", "development")
+
+
+async def test_a_run_waits_for_the_timestamp_and_the_key_is_used_once(
+    settings: Settings, demo: DemoTrust, records: str, tmp_path: Path
+) -> None:
+    away = msgspec.structs.replace(settings, trust=trust_of(demo, NOBODY))
+    async with open_office(away) as office:
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+        assert (run.state, desk.error_code(run)) == ("ready", "timestamp.unavailable")
+        again = await office.engine.again(run.id)
+        assert (again.state, desk.error_code(again)) == ("ready", "timestamp.unavailable")
+        assert "level_achieved" not in again.facts, "no level is claimed that is not there"
+    assert [finished for *_, finished in desk.effects(records, run, "timestamp")] == [False]
+    async with open_office(msgspec.structs.replace(settings, trust=trust_of(demo, demo.authority))) as office:
+        run = await office.engine.again(run.id)
+        file = await office.fetch(run, tmp_path)
+    assert run.facts["level_achieved"] == "B-LTA"
+    assert [attempts for *_, attempts, _ in desk.effects(records, run, "signature")] == [1, 1]
+    assert [verdict for _, verdict, _ in desk.pdfsig(file)][:2] == ["Signature is Valid"] * 2
+
+
+async def test_a_second_authority_stands_in_for_the_first(settings: Settings, demo: DemoTrust) -> None:
+    async with open_office(msgspec.structs.replace(settings, trust=trust_of(demo, NOBODY, demo.authority))) as office:
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+    assert (run.state, run.facts["level_achieved"]) == ("done", "B-LTA")
+
+
+@pytest.mark.parametrize("lie", ["stamps_another_digest", "goes_two_hours_slow", "belongs_to_strangers", "sends_html"])
+async def test_no_signature_is_finished_with_a_lying_authority(
+    settings: Settings, demo: DemoTrust, records: str, lie: str
+) -> None:
+    async with served(getattr(Misbehaviour(TestPki()), lie)) as liar:
+        async with open_office(msgspec.structs.replace(settings, trust=trust_of(demo, liar))) as office:
+            run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+    assert (run.state, desk.error_code(run)) == ("ready", "timestamp.untrusted")
+    assert "level_achieved" not in run.facts
+    assert not any(finished for *_, finished in desk.effects(records, run, "timestamp"))
+
+
+async def test_while_nobody_tells_of_revocations_a_contract_is_signed_but_not_archived(
+    settings: Settings, records: str, tmp_path: Path
+) -> None:
+    own = await ensure_demo(tmp_path / "pki", "development")  # nobody serves it: OCSP and lists are away
+    pki = open_pki(tmp_path / "pki")
+    async with served(TokenIssuer(pki.timestamping, [pki.issuing.certificate]).answer) as authority:
+        async with open_office(msgspec.structs.replace(settings, trust=trust_of(own, authority))) as office:
+            run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+            assert run.state == "ready"
+            assert desk.error_code(run).startswith("revocation.")
+            assert run.facts["level_achieved"] == "B-T", "both signed; what is missing is the archive"
+            async with own.serve():
+                run = await office.engine.again(run.id)
+                file = await office.fetch(run, tmp_path)
+    assert run.facts["level_achieved"] == "B-LTA"
+    assert [attempts for *_, attempts, _ in desk.effects(records, run, "signature")] == [1, 1]
+    desk.check_structure(file)
+
+
+async def test_a_revoked_party_gets_no_archived_contract(settings: Settings, tmp_path: Path) -> None:
+    own = await ensure_demo(tmp_path / "pki", "development")
+    async with own.serve() as authority:
+        async with open_office(msgspec.structs.replace(settings, trust=trust_of(own, own.authority))) as office:
+            employee = await Pkcs12Keyring(own.keyring_directory).key("employee")
+            authority.revoke(employee.certificate.serial_number)
+            run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+    assert (run.state, desk.error_code(run)) == ("rejected", "revocation.revoked"), run.error
+
+
+def spoil_passphrase(keys: Path) -> None:
+    (keys / "employee.passphrase").write_text("wrong", "utf-8")
+
+
+def open_passphrase(keys: Path) -> None:
+    (keys / "employee.passphrase").chmod(0o644)
+
+
+def remove_key(keys: Path) -> None:
+    (keys / "employee.p12").unlink()
+
+
+def spoil_key(keys: Path) -> None:
+    (keys / "employee.p12").write_bytes(b"no key")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (remove_key, "keys.unknown_party"),
+        (spoil_passphrase, "keys.passphrase"),
+        (open_passphrase, "keys.permissions"),
+        (spoil_key, "keys.unreadable"),
+    ],
+)
+async def test_a_run_outlives_a_key_that_is_not_at_hand(
+    settings: Settings, demo: DemoTrust, records: str, tmp_path: Path, spoil: Callable[[Path], None], code: str
+) -> None:
+    keys = tmp_path / "keys"
+    shutil.copytree(demo.keyring_directory, keys)
+    spoil(keys)
+    own = dataclasses.replace(demo, keyring_directory=keys)
+    async with open_office(msgspec.structs.replace(settings, trust=trust_of(own, demo.authority))) as office:
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+        assert (run.state, desk.error_code(run)) == ("ready", code)
+        assert run.error is not None and "employee" in run.error["zh"]
+        for file in ("employee.p12", "employee.passphrase"):
+            shutil.copy2(demo.keyring_directory / file, keys / file)
+        run = await office.engine.again(run.id)
+    assert run.state == "done", run.error
+    assert [attempts for *_, attempts, _ in desk.effects(records, run, "signature")] == [1, 1]
