@@ -1,4 +1,4 @@
-"""Stage ``archive``: makes the signatures of a file last, B-LT or B-LTA; it waits for services, never lowers the level."""
+"""Stage ``archive``: makes the signatures of a file last, B-LT or B-LTA; waits for services, never lowers the level."""
 
 from __future__ import annotations
 
