@@ -12,15 +12,9 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
 
-
-class Identity(TypedDict, total=False):
-    """Who runs the server, as subprocess wants it."""
-
-    user: str
-    group: str
-    extra_groups: list[str]
+from engine.records.cluster.binaries import Binaries
+from engine.records.cluster.owner import choose_owner
 
 
 def find_binaries() -> Path:
@@ -34,30 +28,22 @@ def find_binaries() -> Path:
     return next(folder for folder in folders if (folder / "initdb").exists())
 
 
-def choose_identity() -> tuple[list[str], Identity]:
-    """PostgreSQL refuses root: inside a user namespace we are somebody else, or we become nobody."""
-    if os.geteuid() != 0:
-        return [], {}
-    mapped = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
-    if shutil.which("unshare") and subprocess.run([*mapped, "true"], capture_output=True).returncode == 0:
-        return mapped, {}
-    return [], {"user": "nobody", "group": "nogroup", "extra_groups": []}
-
-
 def main() -> None:
     """Create, start, wait for the end of standard input, remove."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     short = "/tmp" if len(tempfile.gettempdir()) > 60 else None  # the socket's path must fit into 107 bytes
     directory = Path(tempfile.mkdtemp(prefix="sealflow-test-pg-", dir=short))
     binaries, data = find_binaries(), directory / "data"
-    prefix, identity = choose_identity()
-    if identity:
-        shutil.chown(directory, "nobody", "nogroup")
+    owner = choose_owner(directory, data, Binaries(binaries, 0))  # PostgreSQL refuses root
+    owner.take(directory)
+    identity = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner.switch else {}
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     started = None
     try:
         initialise = [binaries / "initdb", "-D", data, "-U", "sealflow", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-        subprocess.run([*prefix, *initialise], check=True, stdout=sys.stderr, cwd="/", env=environment, **identity)
+        subprocess.run(
+            [*owner.prefix, *initialise], check=True, stdout=sys.stderr, cwd="/", env=environment, **identity
+        )
         options = {
             "listen_addresses": "",
             "unix_socket_directories": directory,
@@ -70,7 +56,7 @@ def main() -> None:
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (directory / "log").open("wb") as log:
             started = subprocess.Popen(
-                [*prefix, binaries / "postgres", "-D", data, *arguments],
+                [*owner.prefix, binaries / "postgres", "-D", data, *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment, **identity,
             )  # fmt: skip
         print(directory, flush=True)
