@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from engine.errors import Rejected, Unavailable
 from engine.sandbox import Sandbox
+from engine.trust import signing
 from engine.trust.preparation import SignatureOrder
 from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
@@ -134,3 +135,26 @@ async def test_a_signed_field_is_not_signed_again(desk: Desk, tmp_path: Path) ->
     with pytest.raises(Rejected) as refusal:
         await desk.sign(signed, "party-a", CountingKey(PERSON), subject="other")
     assert refusal.value.code == "signature.field_taken"
+
+
+async def test_a_token_too_large_for_the_usual_hole_gets_a_larger_one(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "RESERVES", (64, 64 * 1024))
+    key = CountingKey(COMPANY)
+    paper = draw_paper(tmp_path / "paper.pdf")
+    signed = await desk.sign(paper, "party-a", key)
+    assert valid_signatures(signed) == 1
+    assert key.uses == 2
+    assert (await desk.sign(paper, "party-a", key)).read_bytes() == signed.read_bytes()
+    assert key.uses == 2
+
+
+async def test_a_certificate_replaced_between_attempts_is_refused(desk: Desk, tmp_path: Path) -> None:
+    paper = draw_paper(tmp_path / "paper.pdf")
+    desk.notebook.die_before = "sign:0"
+    with pytest.raises(Crash):
+        await desk.sign(paper, "party-a", CountingKey(PERSON))
+    with pytest.raises(Rejected) as refusal:
+        await desk.sign(paper, "party-a", CountingKey(COMPANY))
+    assert refusal.value.code == "signature.key_changed"
