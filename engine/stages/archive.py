@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from engine.errors import Defect
+from engine.errors import Defect, Rejected
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
 from engine.trust.archiving import archive_document
@@ -13,14 +13,15 @@ from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Surroundings
 from engine.trust.timestamps import TimestampClient
 from engine.trust.validation import examine
-from engine.trust.verdict import LEVELS
+from engine.trust.verdict import LEVELS, Report
 
 
 @dataclass(frozen=True)
 class Archive:
     """Add validation data, and for B-LTA a document timestamp over it (长期归档).
 
-    Raises what ``archive_document`` raises; Defect ``archive.level`` when the result does not prove the level.
+    Raises what ``archive_document`` raises; Rejected ``archive.not_intact`` for a file whose signatures do not stand or
+    are no PAdES signatures; Defect ``archive.level`` when the result does not prove the level.
     """
 
     sandbox: Sandbox
@@ -38,14 +39,28 @@ class Archive:
         around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
         output = work.workspace / "archived.pdf"
         await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
-        achieved = (await examine(self.sandbox, output)).level
-        if achieved is None or LEVELS.index(achieved) < LEVELS.index(self.level):
+        achieved = _level_of(await examine(self.sandbox, output))
+        if LEVELS.index(achieved) < LEVELS.index(self.level):
             raise Defect(
                 "archive.level",
-                zh=f"归档结果只达到级别 {achieved or '无'}，要求 {self.level}。请将错误编号和文件交给维护人员。",
-                en=f"The archived file proves level {achieved or 'none'} only, {self.level} was asked for. "
+                zh=f"归档结果只达到级别 {achieved}，要求 {self.level}。请将错误编号和文件交给维护人员。",
+                en=f"The archived file proves level {achieved} only, {self.level} was asked for. "
                 "Give this code and the file to support.",
                 requested=self.level,
                 achieved=achieved,
             )
         return Done(outputs=(output,), facts={"level_requested": self.level, "level_achieved": achieved})
+
+
+def _level_of(report: Report) -> str:
+    """Level of an archived file; a file whose own signatures do not stand has none and never gets one."""
+    if report.level is not None:
+        return report.level
+    why = next((finding for entry in report.signatures for finding in entry.findings), None)
+    raise Rejected(
+        "archive.not_intact",
+        zh=f"文件中的签名不能归档：{why.zh if why else '不是 PAdES 签名。'}请从未被改动的文件重新签署。",
+        en=f"The signatures of the document cannot be archived: {why.en if why else 'they are no PAdES signatures.'} "
+        "Sign the unchanged document again.",
+        finding=why.code if why else None,
+    )

@@ -92,7 +92,7 @@ async def test_a_missing_option_is_named(desk: Desk, tmp_path: Path, options: di
     assert refusal.value.code == "sign.option"
 
 
-async def test_nothing_is_signed_on_top_of_a_broken_signature(desk: Desk, tmp_path: Path) -> None:
+async def test_nothing_is_signed_or_archived_on_top_of_a_broken_signature(desk: Desk, tmp_path: Path) -> None:
     first = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
     done = await desk.carry_out(first, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.outputs is not None
@@ -104,6 +104,9 @@ async def test_nothing_is_signed_on_top_of_a_broken_signature(desk: Desk, tmp_pa
     with pytest.raises(Rejected) as refusal:
         await desk.carry_out(second, forged, tmp_path)
     assert refusal.value.code == "signature.earlier_broken"
+    with pytest.raises(Rejected) as refusal:
+        await desk.carry_out(Archive(desk.sandbox, desk.revocation, desk.timestamps), forged, tmp_path)
+    assert refusal.value.code == "archive.not_intact"
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\nbroken"])
