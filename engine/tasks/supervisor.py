@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 30.0
 _STEADY = 10.0
 """Seconds a process must have lived for its end to count as the first one."""
 
@@ -37,11 +37,16 @@ class Post:
 
 
 class Supervisor:
-    """Fills all posts until it is told to stop. ``grace``: seconds the processes get to finish."""
+    """Fills all posts until it is told to stop.
 
-    def __init__(self, posts: Sequence[Post], grace: float) -> None:
+    ``grace``: seconds the processes get to finish. ``longest_pause``: seconds before a process that keeps dying is
+    started again.
+    """
+
+    def __init__(self, posts: Sequence[Post], grace: float, longest_pause: float = LONGEST_PAUSE) -> None:
         self._posts = posts
         self._grace = grace
+        self._longest_pause = longest_pause
         self._stopping = asyncio.Event()
         self._killing = asyncio.Event()
 
@@ -86,7 +91,7 @@ class Supervisor:
             log.warning("%s ended (status %s); it is started again in %.1f s.", post.name, status, pause)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, self._longest_pause)
 
     async def _fill(self, post: Post) -> int:
         """Start a process and wait for its end; then nothing it started is left in its process group either."""

@@ -9,20 +9,28 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
-from engine.tasks.supervisor import Post, Supervisor
+from engine.tasks.supervisor import LONGEST_PAUSE, Post, Supervisor
 
 _TIDYING = 10.0
 """Seconds a process gets beyond the draining time to cancel what is left and close its connections."""
 
 
 async def supervise(
-    composition: str, *, processes: int = 2, threads: int = 8, relay: bool = False, drain: float = 60.0
+    composition: str,
+    *,
+    processes: int = 2,
+    threads: int = 8,
+    relay: bool = False,
+    drain: float = 60.0,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status. Only in the main thread, which the processes are tied to.
 
     ``composition``: ``module:function`` that returns an ``engine.tasks.composition.Composition``; it is called in each
     process. ``threads``: runs one process works on at a time. ``drain``: seconds running legs get to finish.
+    ``longest_pause``: seconds before a process that keeps dying is started again.
     """
 
     def post(name: str, duty: str, *options: str) -> Post:
@@ -34,11 +42,9 @@ async def supervise(
     posts.append(post("sweeper", "sweep"))
     if relay:
         posts.append(post("relay", "relay"))
-    return await Supervisor(posts, drain + _TIDYING).run()
+    return await Supervisor(posts, drain + _TIDYING, longest_pause).run()
 
 
-def run_worker(
-    composition: str, *, processes: int = 2, threads: int = 8, relay: bool = False, drain: float = 60.0
-) -> int:
+def run_worker(composition: str, **options: Any) -> int:
     """``supervise`` for a program that has no event loop yet."""
-    return asyncio.run(supervise(composition, processes=processes, threads=threads, relay=relay, drain=drain))
+    return asyncio.run(supervise(composition, **options))

@@ -29,6 +29,8 @@ from engine.vendors.protocols import Storage
 from tests.faults import instants, papers
 from tests.faults.instants import Minefield
 
+_PATIENCE = 20.0
+_GLANCE = 0.1
 FINAL = ("done", "rejected", "cancelled", "parked")
 
 
@@ -73,6 +75,7 @@ class Campaign:
     run_ids: list[UUID] = field(default_factory=list)
     kills: Kills = field(default_factory=Kills)
     mined: int = 0
+    mines_planned: int = 0
     seconds: float = 0.0
 
     @property
@@ -87,7 +90,7 @@ def prepare(plan: Plan, folder: Path, broker: str | None = None) -> Campaign:
     configuration = folder / "sealflow.toml"
     relay = f'broker = "{broker}"\n' if broker else ""
     configuration.write_text(
-        f'home = "{folder / "home"}"\n[work]\nlease = 3.0\nattempts = 12\nbackoff = 0.5\nsweep = 1.0\n{relay}', "utf-8"
+        f'home = "{folder / "home"}"\n[work]\nlease = 3.0\nattempts = 60\nbackoff = 0.5\nsweep = 1.0\n{relay}', "utf-8"
     )
     os.environ["SEALFLOW_CONFIG"] = str(configuration)
     os.environ["SEALFLOW_FAULTS"] = str(folder)
@@ -98,10 +101,10 @@ async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
     """Submit all documents, let them be worked on under fire, and come back when every run has ended."""
     async with assembly.open_engine(campaign.settings) as engine:
         await _submit(campaign, engine.pins, engine.storage, engine.database)
-    stages = await _lay_mines(campaign)
     started = time.monotonic()
     async with assembly.open_records(campaign.settings) as database, _worker(campaign) as worker:
-        fire = [
+        fire = [asyncio.create_task(_lay_mines(campaign))]
+        fire += [
             asyncio.create_task(_fire(campaign, worker, database, what, every, kill_broker))
             for what, every in (
                 ("consumer", campaign.plan.worker_kill_every),
@@ -120,7 +123,6 @@ async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
                 task.cancel()
             await asyncio.gather(*fire, return_exceptions=True)
     campaign.seconds = time.monotonic() - started
-    campaign.mined = stages - len(campaign.mines.left())
 
 
 async def _submit(campaign: Campaign, pins: Pins, storage: Storage, database: Database) -> None:
@@ -136,18 +138,30 @@ async def _submit(campaign: Campaign, pins: Pins, storage: Storage, database: Da
         campaign.run_ids.append(run_id)
 
 
-async def _lay_mines(campaign: Campaign) -> int:
-    """Mines at every instant of every stage; their number."""
-    for _ in range(campaign.plan.rounds):
-        for ordinal, stage in enumerate(papers.STAGES):
-            for instant in instants.PER_STAGE:
-                campaign.mines.lay(instant, f"{ordinal}-{stage}")
-            for kind in papers.EFFECTS.get(stage, ()):
-                for instant in instants.PER_EFFECT:
-                    campaign.mines.lay(instant, f"{ordinal}-{stage}-{kind}")
-        for instant in instants.PER_LEG:
-            campaign.mines.lay(instant, "leg")
-    return len(campaign.mines.left())
+async def _lay_mines(campaign: Campaign) -> None:
+    """One mine after the other, at every instant of every stage in an order of chance; the next when one went off."""
+    mines = [mine for _ in range(campaign.plan.rounds) for mine in every_instant()]
+    campaign.mines_planned = len(mines)
+    random.Random(campaign.plan.seed).shuffle(mines)
+    for instant, place in mines:
+        campaign.mines.lay(instant, place)
+        for _ in range(round(_PATIENCE / _GLANCE)):
+            await asyncio.sleep(_GLANCE)
+            if not campaign.mines.left():
+                campaign.mined += 1
+                break
+        else:
+            campaign.mines.clear()
+
+
+def every_instant() -> list[tuple[str, str]]:
+    """All named instants with the place each is mined at."""
+    mines = [(instant, "leg") for instant in instants.PER_LEG]
+    for ordinal, stage in enumerate(papers.STAGES):
+        mines += [(instant, f"{ordinal}-{stage}") for instant in instants.PER_STAGE]
+        for kind in papers.EFFECTS.get(stage, ()):
+            mines += [(instant, f"{ordinal}-{stage}-{kind}") for instant in instants.PER_EFFECT]
+    return mines
 
 
 async def _ended(database: Database, expected: int) -> bool:
@@ -166,7 +180,7 @@ async def _worker(campaign: Campaign) -> AsyncIterator[psutil.Process]:
     relay = campaign.settings.work.broker is not None
     call = (
         "from engine.tasks.worker import run_worker; raise SystemExit(run_worker('tests.faults.composition:compose', "
-        f"processes={plan.processes}, threads={plan.threads}, relay={relay}, drain=5.0))"
+        f"processes={plan.processes}, threads={plan.threads}, relay={relay}, drain=5.0, longest_pause=0.4))"
     )
     with (campaign.folder / "worker.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", call, stdout=log, stderr=log)

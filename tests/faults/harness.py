@@ -59,8 +59,7 @@ def show(name: str, campaign: Campaign, found: Findings) -> None:
     table = Table("what", "figure", title=f"{name}: {campaign.plan.documents} documents, {campaign.seconds:.0f} s")
     rows = {
         "runs by state": found.states,
-        "killed at a named instant": campaign.mined,
-        "instants not reached": campaign.mines.left(),
+        "killed at a named instant": f"{campaign.mined} of {campaign.mines_planned} planned",
         "killed from outside": dataclasses.asdict(campaign.kills),
         "claims (1 per run without faults)": found.claims,
         "effects recorded, one result each": found.effects,

@@ -9,8 +9,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 STAGES = ("normalize", "controls", "fill", "sign", "sign", "archive")
 PARTIES = ("employer", "employee")
-EFFECTS: dict[str, tuple[str, ...]] = {"sign": ("signature", "timestamp"), "archive": ("timestamp",)}
-"""Kinds of irrevocable act per stage; a run has two signatures and three timestamps."""
+EFFECTS: dict[str, tuple[str, ...]] = {"sign": ("signature", "timestamp"), "archive": ("evidence",)}
+"""Kinds of irrevocable act per stage; a run has two signatures, their timestamps and the one of its evidence."""
 EFFECTS_PER_RUN = 5
 
 _PIPELINE = """
