@@ -12,9 +12,18 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypedDict
 
 from engine.records.cluster.binaries import Binaries
 from engine.records.cluster.owner import choose_owner
+
+
+class Identity(TypedDict, total=False):
+    """Who runs the server, as subprocess wants it."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 def find_binaries() -> Path:
@@ -28,22 +37,25 @@ def find_binaries() -> Path:
     return next(folder for folder in folders if (folder / "initdb").exists())
 
 
+def choose_identity(directory: Path) -> tuple[tuple[str, ...], Identity]:
+    """PostgreSQL refuses root: give the directory to a user it accepts, and the words and options to become that."""
+    owner = choose_owner(directory, directory / "data", Binaries(find_binaries(), 0))
+    owner.take(directory)
+    return owner.prefix, {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner.switch else {}
+
+
 def main() -> None:
     """Create, start, wait for the end of standard input, remove."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     short = "/tmp" if len(tempfile.gettempdir()) > 60 else None  # the socket's path must fit into 107 bytes
     directory = Path(tempfile.mkdtemp(prefix="sealflow-test-pg-", dir=short))
     binaries, data = find_binaries(), directory / "data"
-    owner = choose_owner(directory, data, Binaries(binaries, 0))  # PostgreSQL refuses root
-    owner.take(directory)
-    identity = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner.switch else {}
+    prefix, identity = choose_identity(directory)
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     started = None
     try:
         initialise = [binaries / "initdb", "-D", data, "-U", "sealflow", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-        subprocess.run(
-            [*owner.prefix, *initialise], check=True, stdout=sys.stderr, cwd="/", env=environment, **identity
-        )
+        subprocess.run([*prefix, *initialise], check=True, stdout=sys.stderr, cwd="/", env=environment, **identity)
         options = {
             "listen_addresses": "",
             "unix_socket_directories": directory,
@@ -56,7 +68,7 @@ def main() -> None:
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (directory / "log").open("wb") as log:
             started = subprocess.Popen(
-                [*owner.prefix, binaries / "postgres", "-D", data, *arguments],
+                [*prefix, binaries / "postgres", "-D", data, *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment, **identity,
             )  # fmt: skip
         print(directory, flush=True)

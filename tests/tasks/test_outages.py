@@ -28,9 +28,7 @@ class Postgres:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._data = directory / "data"
-        self._prefix, self._identity = choose_identity()
-        if self._identity:
-            shutil.chown(directory, "nobody", "nogroup")
+        self._prefix, self._identity = choose_identity(directory)
         self.url = f"postgresql:///postgres?host={directory}&user=sealflow"
         self._run("initdb", "-U", "sealflow", "--auth=trust", "--encoding=UTF8", "--no-sync").wait(60)
 
