@@ -37,7 +37,17 @@ from engine.vendors import hooks
 from engine.vendors.protocols import Storage
 from engine.vendors.registry import Registry, load_registry
 
-PRELOADED = ("engine.pdf.filling", "engine.pdf.normalization", "engine.trust.preparation", "engine.trust.archiving")
+PRELOADED = (
+    "engine.pdf.conversion",
+    "engine.pdf.filling",
+    "engine.pdf.merging",
+    "engine.pdf.normalization",
+    "engine.pdf.placement",
+    "engine.trust.inspection",
+    "engine.trust.preparation",
+    "engine.trust.revisions",
+    "engine.trust.seals",
+)
 """Modules the limited children share; importing them once saves each child half a second."""
 BUILTIN_PIPELINES = tuple(
     folder
