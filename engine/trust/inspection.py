@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,7 @@ from engine.trust.verdict import (
     Report,
     least_trust,
     lowest_level,
+    worse_integrity,
     worst_integrity,
 )
 
@@ -49,9 +51,12 @@ def inspect_file(
         entries, findings, material = _read(stream, anchors, only)
         verdicts = asyncio.run(judge_entries(entries, material, moment))
     integrity = worst_integrity(verdicts)
+    if verdicts and only is None and _count_signatures(file) > len(verdicts):
+        findings.append(_lost())
+        integrity = worse_integrity(integrity, Integrity.INDETERMINATE)
     if findings and not verdicts:
         integrity = Integrity.INDETERMINATE
-        if _has_signature(file):
+        if _count_signatures(file):
             integrity = Integrity.BROKEN
     return Report(
         file=file.name,
@@ -210,11 +215,12 @@ def _read_stamps(entry: Entry) -> None:
         entry.worsen(Integrity.INDETERMINATE, _malformed(error))
 
 
-def _has_signature(file: Path) -> bool:
+def _count_signatures(file: Path) -> int:
+    """Signature dictionaries that stand in the bytes, whether or not the form still leads to them."""
     if not file.stat().st_size:
-        return False
+        return 0
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        return view.find(b"/ByteRange") >= 0
+        return sum(1 for _ in re.finditer(rb"/ByteRange\s*\[", view))
 
 
 def _finding_format(form: str) -> Finding:
@@ -222,6 +228,14 @@ def _finding_format(form: str) -> Finding:
         "signature.format",
         f"签名格式 {form} 不受支持，无法判断签名是否有效。",
         f"The signature format {form} is not supported; the signature cannot be judged.",
+    )
+
+
+def _lost() -> Finding:
+    return Finding(
+        "document.lost_signature",
+        "文件中有签名数据不再属于任何签名域，可能有签名被移除。",
+        "The file holds signature data that no field leads to; a signature may have been removed.",
     )
 
 
