@@ -102,7 +102,7 @@ def _quiet_logs() -> None:
             structlog.dev.ConsoleRenderer(colors=console.errors.is_terminal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is then: a caller may have replaced it
         cache_logger_on_first_use=False,
     )
     # Libraries speak through the standard logger; what they warn of reaches people through our own errors.

@@ -1,8 +1,10 @@
+import io
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from engine.cli import entry
 from engine.cli.entry import main
@@ -75,3 +77,13 @@ def test_colours_stay_away_when_nobody_watches(sealflow: Sealflow) -> None:
 def test_version_is_told(sealflow: Sealflow) -> None:
     status, out, _ = sealflow("--version")
     assert status == 0 and out.startswith("sealflow, version ")
+
+
+def test_warnings_follow_standard_error_when_it_is_replaced(
+    sealflow: Sealflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sealflow("pipelines")[0] == 0
+    elsewhere = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", elsewhere)
+    structlog.get_logger("any").warning("heard")
+    assert "heard" in elsewhere.getvalue()

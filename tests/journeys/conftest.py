@@ -20,9 +20,10 @@ from psycopg.conninfo import make_conninfo
 
 from engine import assembly
 from engine.cli.entry import main
+from engine.records.runs import Run
 from engine.settings import Settings
 from engine.trust.demo import ensure_demo
-from tests.journeys.office import Office, Said
+from tests.journeys.office import CONTRACT, Office, Said, sample_values
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,17 @@ async def office(home: Path, records: str) -> AsyncIterator[Office]:
     """The whole engine, opened once."""
     async with open_office(Settings(home=home, database_url=records)) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def contract_run(office: Office) -> Run:
+    """The sample contract, gone all the way; its worker has a rare name."""
+    return await office.send("labour-contract", CONTRACT, values=sample_values("labour-contract.rare-name"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def contract(office: Office, contract_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return await office.fetch(contract_run, tmp_path_factory.mktemp("contract"))
 
 
 @asynccontextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +16,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from cryptography.hazmat.primitives.serialization import Encoding
 from PIL import Image, ImageChops
 
 from engine.assembly import Engine
 from engine.pipeline.runner import initial_facts
 from engine.records.runs import Run
+from tests.trust.misbehaviour import TestPki
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 PROGRAM = (sys.executable, "-c", "from engine.cli import main; raise SystemExit(main())")
@@ -69,6 +74,20 @@ class Office:
         """The first file as it came in."""
         stored = await self.engine.storage.get(run.sources[0]["digest"], folder)
         return stored.read_bytes()
+
+
+async def run_program(home: Path, records: str, *arguments: object) -> Said:
+    """The command line in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, *map(str, arguments), env=surroundings(home, records), stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+def surroundings(home: Path, records: str) -> dict[str, str]:
+    """Variables of a process that works in an installation."""
+    return {**os.environ, "SEALFLOW_HOME": str(home), "DATABASE_URL": records, "SEALFLOW_LANG": "en", "COLUMNS": "80"}
 
 
 def effects(url: str, run: Run, kind: str | None = None) -> list[tuple[str, str, int, bool]]:
@@ -126,3 +145,11 @@ def printed_in_red(file: Path, page: int, folder: Path) -> tuple[int, int, int, 
         red, green, blue = picture.convert("RGB").split()
     surplus = ImageChops.subtract(red, ImageChops.lighter(green, blue))
     return surplus.point(lambda value: 255 if value > 60 else 0).getbbox()
+
+
+def strangers_anchors(folder: Path) -> Path:
+    """A folder with the root of people we have nothing to do with."""
+    anchors = folder / "strangers"
+    anchors.mkdir()
+    (anchors / "root.pem").write_bytes(TestPki().root.certificate.public_bytes(Encoding.PEM))
+    return anchors

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,13 +69,12 @@ async def test_a_contract_that_waits_for_confirmation_is_finished_by_another_pro
     shutil.rmtree(tmp_path / "seals")
 
     target = tmp_path / "contract.pdf"
-    environment = {**os.environ, "SEALFLOW_HOME": str(home), "DATABASE_URL": records, "SEALFLOW_LANG": "en"}
-    go_on = [*desk.PROGRAM, "resume", str(run.id), "--event", "confirmed", "-o", str(target)]
-    said = subprocess.run(go_on, capture_output=True, text=True, env=environment, check=False)
-    assert (said.returncode, "B-LTA" in said.stdout) == (0, True), said.stderr
+    go_on = ("resume", run.id, "--event", "confirmed", "-o", target)
+    said = await desk.run_program(home, records, *go_on)
+    assert (said.status, "B-LTA" in said.out) == (0, True), said.err
     assert [verdict for _, verdict, _ in desk.pdfsig(target)][:2] == ["Signature is Valid"] * 2
-    again = subprocess.run(go_on, capture_output=True, text=True, env=environment, check=False)
-    assert again.returncode == 75 and "run.over" in again.stderr, "a contract is confirmed once"
+    again = await desk.run_program(home, records, *go_on)
+    assert again.status == 75 and "run.over" in again.err, "a contract is confirmed once"
 
 
 def with_confirmation(text: str) -> str:

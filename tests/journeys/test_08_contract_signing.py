@@ -1,4 +1,4 @@
-"""Guide, chapter 8: both parties sign in turn, the later signature leaves the earlier one unharmed, the contract lasts."""
+"""Guide, chapter 8: both parties sign in turn, the later signature leaves the earlier one unharmed, it lasts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pikepdf
 import pytest
-import pytest_asyncio
 
 from engine.records.runs import Run
 from engine.trust import validation
@@ -17,16 +16,6 @@ from tests.journeys.office import Office
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 VALUES = desk.sample_values("labour-contract.rare-name")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def run(office: Office) -> Run:
-    return await office.send("labour-contract", desk.CONTRACT, values=VALUES)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def contract(office: Office, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return await office.fetch(run, tmp_path_factory.mktemp("contract"))
 
 
 async def test_poppler_and_qpdf_find_two_valid_signatures_under_one_timestamp(contract: Path) -> None:
@@ -62,8 +51,8 @@ async def test_every_page_is_upright_a4(contract: Path) -> None:
     assert desk.page_sizes(contract) == {"595.276 x 841.89 pts (A4)"}
 
 
-async def test_the_seal_is_printed_inside_its_place(contract: Path, run: Run, tmp_path: Path) -> None:
-    (place,) = (one for one in run.facts["controls"] if one["control"]["name"] == "甲方盖章")
+async def test_the_seal_is_printed_inside_its_place(contract: Path, contract_run: Run, tmp_path: Path) -> None:
+    (place,) = (one for one in contract_run.facts["controls"] if one["control"]["name"] == "甲方盖章")
     printed = desk.printed_in_red(contract, place["page"], tmp_path)
     assert printed is not None
     left, top, right, bottom = printed
@@ -73,19 +62,24 @@ async def test_the_seal_is_printed_inside_its_place(contract: Path, run: Run, tm
     assert right - left > 90 and bottom - top > 90, "the round seal has a round seal's size"
 
 
-async def test_requested_and_achieved_level_are_facts_of_the_contract(run: Run) -> None:
-    assert run.facts["level_requested"] == run.facts["level_achieved"] == "B-LTA"
-    assert {run.facts[f"signature:{field}"]["party"] for field in ("甲方盖章", "乙方签字")} == {"employer", "employee"}
+async def test_requested_and_achieved_level_are_facts_of_the_contract(contract_run: Run) -> None:
+    assert contract_run.facts["level_requested"] == contract_run.facts["level_achieved"] == "B-LTA"
+    assert {contract_run.facts[f"signature:{field}"]["party"] for field in ("甲方盖章", "乙方签字")} == {
+        "employer",
+        "employee",
+    }
 
 
-async def test_each_key_was_used_once_and_each_timestamp_asked_for_once(office: Office, run: Run, records: str) -> None:
-    acts = desk.effects(records, run)
+async def test_each_key_was_used_once_and_each_timestamp_asked_for_once(
+    office: Office, contract_run: Run, records: str
+) -> None:
+    acts = desk.effects(records, contract_run)
     assert [kind for _, kind, _, _ in acts] == ["signature", "timestamp"] * 2 + ["evidence"]
     assert all(attempts == 1 and finished for _, _, attempts, finished in acts)
 
 
-async def test_the_word_file_is_kept_as_it_came(office: Office, run: Run, tmp_path: Path) -> None:
-    assert await office.original(run, tmp_path) == desk.CONTRACT.read_bytes()
+async def test_the_word_file_is_kept_as_it_came(office: Office, contract_run: Run, tmp_path: Path) -> None:
+    assert await office.original(contract_run, tmp_path) == desk.CONTRACT.read_bytes()
 
 
 async def test_our_own_verdict_is_trusted_and_complete(office: Office, contract: Path, home: Path) -> None:

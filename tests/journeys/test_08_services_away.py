@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.settings import Authority, Settings, Trust
 from engine.trust.authority.pki import open_pki
@@ -67,11 +68,18 @@ async def test_a_second_authority_stands_in_for_the_first(settings: Settings, de
 
 @pytest.mark.parametrize("lie", ["stamps_another_digest", "goes_two_hours_slow", "belongs_to_strangers", "sends_html"])
 async def test_no_signature_is_finished_with_a_lying_authority(
-    settings: Settings, demo: DemoTrust, records: str, lie: str
+    settings: Settings, demo: DemoTrust, records: str, tmp_path: Path, lie: str
 ) -> None:
-    async with served(getattr(Misbehaviour(TestPki()), lie)) as liar:
-        async with open_office(msgspec.structs.replace(settings, trust=trust_of(demo, liar))) as office:
-            run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+    pki = TestPki()
+    trusted = tmp_path / "anchors"
+    shutil.copytree(demo.anchors_directory, trusted)
+    (trusted / "authority.pem").write_bytes(pki.root.certificate.public_bytes(Encoding.PEM))
+    believing = dataclasses.replace(demo, anchors_directory=trusted)
+    async with (
+        served(getattr(Misbehaviour(pki), lie)) as liar,
+        open_office(msgspec.structs.replace(settings, trust=trust_of(believing, liar))) as office,
+    ):
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
     assert (run.state, desk.error_code(run)) == ("ready", "timestamp.untrusted")
     assert "level_achieved" not in run.facts
     assert not any(finished for *_, finished in desk.effects(records, run, "timestamp"))
@@ -82,15 +90,17 @@ async def test_while_nobody_tells_of_revocations_a_contract_is_signed_but_not_ar
 ) -> None:
     own = await ensure_demo(tmp_path / "pki", "development")  # nobody serves it: OCSP and lists are away
     pki = open_pki(tmp_path / "pki")
-    async with served(TokenIssuer(pki.timestamping, [pki.issuing.certificate]).answer) as authority:
-        async with open_office(msgspec.structs.replace(settings, trust=trust_of(own, authority))) as office:
-            run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
-            assert run.state == "ready"
-            assert desk.error_code(run).startswith("revocation.")
-            assert run.facts["level_achieved"] == "B-T", "both signed; what is missing is the archive"
-            async with own.serve():
-                run = await office.engine.again(run.id)
-                file = await office.fetch(run, tmp_path)
+    async with (
+        served(TokenIssuer(pki.timestamping, [pki.issuing.certificate]).answer) as authority,
+        open_office(msgspec.structs.replace(settings, trust=trust_of(own, authority))) as office,
+    ):
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+        assert run.state == "ready"
+        assert desk.error_code(run).startswith("revocation.")
+        assert run.facts["level_achieved"] == "B-T", "both signed; what is missing is the archive"
+        async with own.serve():
+            run = await office.engine.again(run.id)
+            file = await office.fetch(run, tmp_path)
     assert run.facts["level_achieved"] == "B-LTA"
     assert [attempts for *_, attempts, _ in desk.effects(records, run, "signature")] == [1, 1]
     desk.check_structure(file)
@@ -98,11 +108,13 @@ async def test_while_nobody_tells_of_revocations_a_contract_is_signed_but_not_ar
 
 async def test_a_revoked_party_gets_no_archived_contract(settings: Settings, tmp_path: Path) -> None:
     own = await ensure_demo(tmp_path / "pki", "development")
-    async with own.serve() as authority:
-        async with open_office(msgspec.structs.replace(settings, trust=trust_of(own, own.authority))) as office:
-            employee = await Pkcs12Keyring(own.keyring_directory).key("employee")
-            authority.revoke(employee.certificate.serial_number)
-            run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+    async with (
+        own.serve() as authority,
+        open_office(msgspec.structs.replace(settings, trust=trust_of(own, own.authority))) as office,
+    ):
+        employee = await Pkcs12Keyring(own.keyring_directory).key("employee")
+        authority.revoke(employee.certificate.serial_number)
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
     assert (run.state, desk.error_code(run)) == ("rejected", "revocation.revoked"), run.error
 
 
