@@ -2,6 +2,7 @@ import os
 import pwd
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,21 @@ from engine.records.cluster.server import Server
 from tests.records.cluster.conftest import BINARIES
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+in_namespaces = pytest.mark.skipif(
+    subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode != 0,
+    reason="user namespaces are barred on this machine",
+)
+
+
+def copy_programs(binaries: Path, place: Path) -> Path:
+    """Put a wheel's PostgreSQL into ``place``; a system's cannot be moved and is reachable anyway."""
+    if binaries != BINARIES.get("wheel18"):
+        return binaries
+    package = binaries.parent.parent
+    shutil.copytree(binaries.parent, place / package.name / binaries.parent.name, symlinks=True)
+    shutil.copytree(package.with_name(package.name + ".libs"), place / f"{package.name}.libs")
+    return place / package.name / binaries.parent.name / binaries.name
 
 
 @pytest.fixture
@@ -56,6 +72,7 @@ def _holder(server: Server) -> str:
 
 
 @as_root
+@in_namespaces
 def test_root_keeps_its_files_and_its_closed_directories(fresh: Server) -> None:
     parent = fresh.directory.parent
     parent.chmod(0o700)
@@ -85,17 +102,15 @@ def test_where_namespaces_are_barred_programs_inside_a_closed_directory_serve_to
     fresh: Server, tmp_path: Path, bar: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = tmp_path / "closed"
-    package = BINARIES["wheel18"].parent.parent
-    shutil.copytree(BINARIES["wheel18"].parent, closed / package.name / "pginstall18", symlinks=True)
-    shutil.copytree(package.with_name(package.name + ".libs"), closed / f"{package.name}.libs")
+    monkeypatch.setenv("SEALFLOW_PG_BIN", str(copy_programs(BINARIES["wheel18"], closed)))
     closed.chmod(0o700)
-    monkeypatch.setenv("SEALFLOW_PG_BIN", str(closed / package.name / "pginstall18" / "bin"))
     bar("unshare")
     with started(fresh):
         assert _holder(fresh) in ("postgres", "nobody")
 
 
 @as_root
+@in_namespaces
 @pytest.mark.usefixtures("every_binaries")
 def test_data_made_in_a_namespace_is_taken_along_when_namespaces_are_barred_and_stays_usable_after(
     server: Server, bar: Callable[..., None], monkeypatch: pytest.MonkeyPatch
@@ -116,7 +131,7 @@ def test_data_made_in_a_namespace_is_taken_along_when_namespaces_are_barred_and_
 def test_where_rights_cannot_be_kept_either_a_reachable_directory_will_do(
     reachable: Path, any_binaries: Path, bar: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SEALFLOW_PG_BIN", str(any_binaries))
+    monkeypatch.setenv("SEALFLOW_PG_BIN", str(copy_programs(any_binaries, reachable)))
     bar("unshare", "setpriv")
     server = Server(reachable / "pg", patience=40)
     server.directory.mkdir()
@@ -141,7 +156,7 @@ def test_a_directory_nobody_else_can_reach_is_refused_with_a_way_out(fresh: Serv
 def test_an_ordinary_user_needs_nothing_special(
     reachable: Path, binaries: Path, join: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SEALFLOW_PG_BIN", str(binaries))
+    monkeypatch.setenv("SEALFLOW_PG_BIN", str(copy_programs(binaries, reachable)))
     monkeypatch.setenv("HOME", "/nonexistent")
     reachable.chmod(0o777)
     server = Server(reachable / "pg")
