@@ -47,18 +47,41 @@ def _place(source: Path, controls: Sequence[Control], pages: int) -> tuple[Place
     pages_to_see = range(1, pages + 1) if everywhere else sorted(searched)
     wanted = anchors.choose_pages(source, [anchor for anchor, _ in anchored], pages_to_see) if anchored else []
     texts = anchors.read_pages(source, wanted) if wanted else []
-    placed = []
+    placed, missing = [], []
     for control in controls:
         number = numbers[control.name]
         if control.anchor is None:  # then page, x and y are given: see check_controls
             place = PlacedControl(control=control, page=number or 1, x=control.x or 0.0, y=control.y or 0.0)
         else:
             allowed = [text for text in texts if number in (None, text.number)]
-            match = anchors.find(control.anchor, control.name, allowed)
+            try:
+                match = anchors.find(control.anchor, control.name, allowed)
+            except Rejected as error:
+                missing.append(error)
+                continue
             x, y = _beside(control, control.anchor, match.box)
             place = PlacedControl(control=control, page=match.page, x=round(x, 3), y=round(y, 3))
         placed.append(place)
+    if missing:
+        raise _all_of(missing)
     return tuple(placed)
+
+
+def _all_of(missing: Sequence[Rejected]) -> Rejected:
+    """One error for all anchors that have no place: a person corrects the document or the controls once."""
+    first = missing[0]
+    if len(missing) == 1:
+        return first
+    pairs = [(error.facts["control"], error.facts["anchor"]) for error in missing]
+    return Rejected(
+        first.code,
+        zh=f"有 {len(missing)} 个控件在文件中定不了位：{'、'.join(f'{name}（“{words}”）' for name, words in pairs)}。"
+        f"请核对是否选错了文件或流程。其中第一个：{first.text.zh}",
+        en=f"{len(missing)} controls have no place in the document: "
+        f"{', '.join(f'{name} ({words!r})' for name, words in pairs)}. Check whether file and pipeline belong "
+        f"together. The first of them: {first.text.en}",
+        controls=", ".join(str(name) for name, _ in pairs),
+    )
 
 
 def _page_number(control: Control, pages: int) -> int | None:

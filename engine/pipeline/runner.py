@@ -160,6 +160,7 @@ class Runner:
                 ledger=self.ledger,
                 storage=self.storage,
                 progress=lambda done, of: self._observer.stage_progress(run, done, of),
+                names=_names(run),
             )
             if isinstance(performed, Paused):
                 await self._settle(progress.pause, run, performed.event)
@@ -238,6 +239,14 @@ class Runner:
             beating.cancel()
             with suppress(asyncio.CancelledError):
                 await beating
+
+
+def _names(run: Run) -> tuple[str, ...]:
+    """What people call the files of the head: one that was made from one of theirs keeps its name."""
+    names = [str(source["name"]) for source in run.sources]
+    if len(names) == len(run.head):
+        return tuple(names)
+    return tuple(names[:1] * len(run.head))
 
 
 def _taken_over(run: Run) -> StaleClaim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
 from engine.vendors.protocols import Storage
 
 _CHUNK = 1024 * 1024
+_NAME_LIMIT = 200
+"""Bytes; file systems take 255, and a stage may add an ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,20 @@ async def perform(
     ledger: Ledger,
     storage: Storage,
     progress: Callable[[int, int], None],
+    names: tuple[str, ...] = (),
 ) -> Outcome | Paused:
     """Run a stage on stored files and store what it made.
 
-    Raises what the stage raises, and Defect ``stage.broke_promise`` when an appending or signing stage changed bytes
-    that were there before.
+    ``names``: what people call the inputs, in order, so that an error names a file as they know it. Raises what the
+    stage raises, and Defect ``stage.broke_promise`` when an appending or signing stage changed bytes that were there
+    before.
     """
     with tempfile.TemporaryDirectory(prefix="sealflow-") as folder:
         workspace, incoming = Path(folder, "work"), Path(folder, "in")
         workspace.mkdir()
         incoming.mkdir()
-        sources = tuple([await storage.get(digest, incoming) for digest in inputs])
+        stored = [await storage.get(digest, incoming) for digest in inputs]
+        sources = tuple(_named(Path(folder, "named"), stored, names)) if names else tuple(stored)
         read = {name: facts[name] for name in stage.reads if name in facts}
         work = Work(sources, read, workspace, subject, ledger, storage, progress)
         result = await stage.run(work)
@@ -68,6 +73,22 @@ async def perform(
         if stage.effect is not Effect.REWRITES:
             await asyncio.to_thread(refuse_changed_bytes, stage.name, sources, result.outputs)
         return Outcome(tuple([await storage.put(path) for path in result.outputs]), result.facts)
+
+
+def _named(folder: Path, files: Sequence[Path], names: Sequence[str]) -> Iterator[Path]:
+    """Links to the files that bear people's names; each in a folder of its own, for two may be called the same."""
+    for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
+        link = folder / str(number) / _safe(name)
+        link.parent.mkdir(parents=True)
+        link.symlink_to(file.absolute())
+        yield link
+
+
+def _safe(name: str) -> str:
+    """A name from outside as one path component: no separators, no control characters, not too long for a disk."""
+    plain = "".join(sign for sign in name if sign.isprintable() and sign not in "/\\")
+    short = plain.encode("utf-8", "ignore")[-_NAME_LIMIT:].decode("utf-8", "ignore")
+    return short if short.strip(". ") else "document"
 
 
 def refuse_changed_bytes(name: str, before: tuple[Path, ...], after: tuple[Path, ...]) -> None:

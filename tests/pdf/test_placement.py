@@ -40,6 +40,16 @@ def words(tmp_path: Path) -> Path:
     return fill(tmp_path, {"a": "甲方（盖章）"}, place(Control(name="a", kind="text", size=10)))
 
 
+def test_all_anchors_without_a_place_are_named_at_once(words: Path) -> None:
+    lost = [Control(name=name, kind="text", anchor=Anchor(text=f"{name}：")) for name in ("岗位", "工资")]
+    found = Control(name="签", kind="text", anchor=Anchor(text="甲方（盖章）"))
+    error = refusal(words, lost[0], found, lost[1])
+    assert error.code == "control.anchor_not_found"
+    for text in (error.text.zh, error.text.en):
+        assert "岗位" in text and "工资" in text and "签" not in text
+    assert error.facts["controls"] == "岗位, 工资"
+
+
 @pytest.mark.parametrize(
     ("side", "x", "y"), [("right", 160, 509 - 20), ("below", 100, 502.5 - 40), ("over", 130 - 30, 509 - 20)]
 )

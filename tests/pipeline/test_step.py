@@ -1,12 +1,16 @@
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Conflict, Defect
 from engine.pipeline.alone import ScratchStorage, run_alone
-from engine.pipeline.step import checkpoint_key, refuse_changed_bytes
+from engine.pipeline.stage import Done, Effect, Work
+from engine.pipeline.step import Outcome, checkpoint_key, perform, refuse_changed_bytes
 from engine.records.effects import MemoryLedger
 from tests.pipeline.toys import Cheat, Ink, Seal, Shout, Wait
 
@@ -36,8 +40,6 @@ def test_the_key_depends_on_all_that_matters_and_on_nothing_else() -> None:
 
 @given(st.binary(), st.binary())
 def test_appending_is_allowed(before: bytes, added: bytes) -> None:
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as folder:
         old, new = files(Path(folder), before, before + added)
         refuse_changed_bytes("x", (old,), (new,))
@@ -45,8 +47,6 @@ def test_appending_is_allowed(before: bytes, added: bytes) -> None:
 
 @given(st.binary(min_size=1), st.binary(), st.data())
 def test_any_changed_or_lost_byte_is_refused(before: bytes, added: bytes, data: st.DataObject) -> None:
-    from tempfile import TemporaryDirectory
-
     place = data.draw(st.integers(0, len(before) - 1))
     flipped = bytearray(before + added)
     flipped[place] ^= data.draw(st.integers(1, 255))
@@ -90,3 +90,49 @@ async def test_waiting_alone_is_refused_in_words(tmp_path: Path) -> None:
             Wait("confirmed"), files(tmp_path, b"x"), {}, tmp_path / "o",
             ledger=MemoryLedger(), storage=ScratchStorage(tmp_path),
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recite:
+    """Tells what its files are called and hold."""
+
+    name: ClassVar[str] = "recite"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.APPENDS
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    async def run(self, work: Work) -> Done:
+        return Done(facts={"heard": [[path.name, path.read_text()] for path in work.sources]})
+
+
+@given(st.lists(st.text(), min_size=2, max_size=2))
+@example(["../../etc/passwd", "a/b\x00c"])
+@example(["合同.pdf", "合同.pdf"])
+@example(["..", "é" * 300 + ".pdf"])
+@settings(deadline=None)
+async def test_a_stage_sees_its_files_under_the_names_people_gave_them(names: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        storage = ScratchStorage(Path(folder))
+        (Path(folder) / "one").write_text("1")
+        (Path(folder) / "two").write_text("2")
+        digests = tuple([await storage.put(Path(folder) / name) for name in ("one", "two")])
+        outcome = await perform(
+            Recite(),
+            digests,
+            {},
+            subject="x",
+            ledger=MemoryLedger(),
+            storage=storage,
+            progress=lambda _done, _total: None,
+            names=tuple(names),
+        )
+    assert isinstance(outcome, Outcome)
+    assert [content for _, content in outcome.facts["heard"]] == ["1", "2"]
+    for given_name, (heard, _) in zip(names, outcome.facts["heard"], strict=True):
+        if (
+            given_name.isprintable()
+            and given_name.strip(". ")
+            and not set(given_name) & set("/\\")
+            and len(given_name) < 50
+        ):
+            assert heard == given_name
