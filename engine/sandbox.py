@@ -15,10 +15,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar, get_type_hints
+from typing import ParamSpec, Protocol, TypeVar, get_type_hints
 
 import msgspec
 
@@ -63,16 +64,12 @@ class _Server:
             await self._process.wait()
             self._process = None
 
-    async def send(self, request: bytes, reply: socket.socket) -> None:
+    async def send(self, order: bytes, reply: socket.socket) -> None:
         async with self._starting:
             for attempt in (1, 2):
                 control = await self._ready_control()
                 try:
-                    # A memory file carries the request: a control packet has a size limit, a file has none.
-                    with open(os.memfd_create("request"), "w+b") as body:
-                        body.write(request)
-                        body.flush()
-                        socket.send_fds(control, [b"call"], [body.fileno(), reply.fileno()])
+                    socket.send_fds(control, [order], [reply.fileno()])
                     return
                 except OSError:
                     if attempt == 2:
@@ -91,8 +88,64 @@ class _Server:
         return ours
 
     def kill(self, number: int) -> None:
-        if self._control is not None:
-            self._control.send(b"kill %d" % number)
+        with contextlib.suppress(OSError):  # a server that is gone has taken its children along
+            if self._control is not None:
+                self._control.send(b"kill %d" % number)
+
+
+class Caller(Protocol):
+    """Whoever makes calls in limited children: the sandbox, each call in a child of its own, or one child."""
+
+    async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """See ``Child.call``."""
+        ...
+
+
+class Child:
+    """A limited child that waits for calls; after a call that raised no more should be made."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limits: Limits, progress: Progress | None
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._limits = limits
+        self._progress = progress
+
+    async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a module-level function of ours in the child and return its result.
+
+        Arguments and result travel as msgpack by their annotations (dataclasses, Structs, Path, plain values). A
+        parameter named ``progress`` receives a reporter. A SealflowError raised in the child is raised here; a child
+        that dies of its limits or of the bytes raises Rejected ``document.too_large``, ``document.too_slow`` or
+        ``document.crashes_parser``; any other exception is Defect ``sandbox.unexpected``.
+        """
+        request = wire.encode([wire.name_of(function), list(args), kwargs, self._limits])
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                self._writer.write(wire.frame(wire.Frame.REQUEST, request))
+                return await self._receive(function)
+        except TimeoutError:
+            raise _too_slow(self._limits) from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise Defect(
+                "sandbox.lost",
+                zh="处理文件的隔离进程意外中断。系统将重试。",
+                en="The isolated process that worked on the file was lost. It will be tried again.",
+            ) from None
+
+    async def _receive(self, function: Callable[..., R]) -> R:
+        while True:
+            kind, body = await wire.read_frame(self._reader)
+            if kind is wire.Frame.PROGRESS and self._progress is not None:
+                self._progress(*msgspec.msgpack.decode(body, type=tuple[int, int]))
+            elif kind is wire.Frame.RESULT:
+                result: R = wire.decode(body, get_type_hints(function)["return"])
+                return result
+            elif kind is wire.Frame.ERROR:
+                raise errors.from_dict(msgspec.msgpack.decode(body))
+            elif kind is wire.Frame.ENDED:
+                raise _died(msgspec.msgpack.decode(body, type=int))
 
 
 class Sandbox:
@@ -113,65 +166,34 @@ class Sandbox:
         other._progress = progress or self._progress
         return other
 
-    async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a module-level function of ours in a child and return its result.
+    @asynccontextmanager
+    async def child(self) -> AsyncIterator[Child]:
+        """Give one limited child for several calls about one document; it ends with the block.
 
-        Arguments and result travel as msgpack by their annotations (dataclasses, Structs, Path, plain values). A
-        parameter named ``progress`` receives a reporter. A SealflowError raised in the child is raised here; a child
-        that dies of its limits or of the bytes raises Rejected ``document.too_large``, ``document.too_slow`` or
-        ``document.crashes_parser``; any other exception is Defect ``sandbox.unexpected``.
+        Processor time and memory count over all its calls, wall time for each.
         """
-        limits = self._limits
         number = next(self._server.numbers)
         ours, theirs = socket.socketpair()
-        with ours:
-            request = wire.encode([number, wire.name_of(function), list(args), kwargs, limits])
-            with theirs:
-                await self._server.send(request, theirs)
-            ours.setblocking(False)
-            try:
-                async with asyncio.timeout(limits.wall_seconds):
-                    return await _receive(ours, function, self._progress)
-            except TimeoutError:
-                raise _too_slow(limits) from None
-            finally:
-                # Harmless when the child has ended: the server knows only living children by number.
-                with contextlib.suppress(OSError):
-                    self._server.kill(number)
+        with theirs:
+            await self._server.send(b"child %d" % number, theirs)
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            yield Child(reader, writer, self._limits, self._progress)
+        except BaseException:
+            self._server.kill(number)  # it may be busy; an idle one ends when the connection does
+            raise
+        finally:
+            writer.close()
+
+    async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function in a child of its own; see ``Child.call``."""
+        async with self.child() as child:
+            return await child.call(function, *args, **kwargs)
 
     async def close(self) -> None:
         """End the server and with it every child."""
         await self._server.close()
-
-
-async def _receive(ours: socket.socket, function: Callable[..., R], progress: Progress | None) -> R:
-    reader, writer = await asyncio.open_connection(sock=ours.dup())
-    outcome: R | SealflowError | None = None
-    answered = False
-    try:
-        while True:
-            kind, body = await wire.read_frame(reader)
-            if kind is wire.Frame.PROGRESS and progress is not None:
-                progress(*msgspec.msgpack.decode(body, type=tuple[int, int]))
-            elif kind is wire.Frame.RESULT:
-                outcome, answered = wire.decode(body, get_type_hints(function)["return"]), True
-            elif kind is wire.Frame.ERROR:
-                outcome, answered = errors.from_dict(msgspec.msgpack.decode(body)), True
-            elif kind is wire.Frame.ENDED:
-                if not answered:
-                    raise _died(msgspec.msgpack.decode(body, type=int))
-                break
-    except asyncio.IncompleteReadError:
-        raise Defect(
-            "sandbox.lost",
-            zh="处理文件的隔离进程意外中断。系统将重试。",
-            en="The isolated process that worked on the file was lost. It will be tried again.",
-        ) from None
-    finally:
-        writer.close()
-    if isinstance(outcome, SealflowError):
-        raise outcome
-    return outcome  # type: ignore[return-value]  # decoded by the function's own annotation
 
 
 def _too_slow(limits: Limits) -> Rejected:

@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 FRAME_LIMIT = 256 * 1024 * 1024
-_HEADER = struct.Struct(">BI")
+HEADER = struct.Struct(">BI")
 
 
 class Frame(IntEnum):
-    """Kinds of frame; ENDED comes from the server and carries the child's wait status."""
+    """Kinds of frame; REQUEST goes to the child, ENDED comes from the server and carries the child's wait status."""
 
+    REQUEST = 0
     PROGRESS = 1
     RESULT = 2
     ERROR = 3
@@ -42,12 +43,12 @@ def convert(value: object, kind: Any) -> Any:
 
 def frame(kind: Frame, body: bytes) -> bytes:
     """One frame: kind, length, body."""
-    return _HEADER.pack(kind, len(body)) + body
+    return HEADER.pack(kind, len(body)) + body
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[Frame, bytes]:
     """Next frame; raises IncompleteReadError when the other side is gone or sends more than it may."""
-    kind, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+    kind, length = HEADER.unpack(await reader.readexactly(HEADER.size))
     if length > FRAME_LIMIT:
         raise asyncio.IncompleteReadError(b"", length)
     return Frame(kind), await reader.readexactly(length)

@@ -49,27 +49,27 @@ class Server:
                         self._end()
 
     def _accept(self) -> bool:
-        message, descriptors, _, _ = socket.recv_fds(self._control, 64, 2)
+        message, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
         if not message:
             return False
-        if message.startswith(b"kill "):
-            number = int(message[5:])
-            for pid, (known, _) in self._children.items():
-                if known == number:
-                    os.kill(pid, signal.SIGKILL)
+        order, number = message.split()
+        if order == b"kill":
+            self._kill(int(number))
             return True
-        with open(descriptors[0], "rb") as body:
-            body.seek(0)
-            number, name, args, kwargs, limits = msgspec.msgpack.decode(body.read())
-        reply = socket.socket(fileno=descriptors[1])
+        reply = socket.socket(fileno=descriptors[0])
         pid = os.fork()
         if pid == 0:
             self._control.close()
             for _, other in self._children.values():
                 other.close()
-            _run_child(reply, name, args, kwargs, limits)
-        self._children[pid] = (number, reply)
+            _run_child(reply)
+        self._children[pid] = (int(number), reply)
         return True
+
+    def _kill(self, number: int) -> None:
+        for pid, (known, _) in self._children.items():
+            if known == number:
+                os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         for pid in list(self._children):
@@ -87,23 +87,33 @@ class Server:
         os._exit(0)
 
 
-def _run_child(reply: socket.socket, name: str, args: list[Any], kwargs: dict[str, Any], limits: Any) -> NoReturn:
+def _run_child(reply: socket.socket) -> NoReturn:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; a file beyond its limit must end the child
+    limited = False
     try:
-        _restrict(limits)
-        kind, body = wire.Frame.RESULT, _perform(reply, name, args, kwargs)
-    except SealflowError as error:
-        kind, body = wire.Frame.ERROR, msgspec.msgpack.encode(error.to_dict())
-    except (MemoryError, RecursionError):
-        kind, body = wire.Frame.ERROR, msgspec.msgpack.encode(_too_large().to_dict())
-    except BaseException:  # whatever a parser throws must reach the caller as a value
-        kind, body = wire.Frame.ERROR, msgspec.msgpack.encode(_unexpected(name).to_dict())
-    try:
-        reply.sendall(wire.frame(kind, body))
+        with reply.makefile("rb") as requests:
+            while header := requests.read(wire.HEADER.size):
+                body = requests.read(wire.HEADER.unpack(header)[1])
+                name, args, kwargs, limits = msgspec.msgpack.decode(body)
+                if not limited:
+                    _restrict(limits)
+                    limited = True
+                reply.sendall(wire.frame(*_answer(reply, name, args, kwargs)))
     finally:
         os._exit(0)
+
+
+def _answer(reply: socket.socket, name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[wire.Frame, bytes]:
+    try:
+        return wire.Frame.RESULT, _perform(reply, name, args, kwargs)
+    except SealflowError as error:
+        return wire.Frame.ERROR, msgspec.msgpack.encode(error.to_dict())
+    except (MemoryError, RecursionError):
+        return wire.Frame.ERROR, msgspec.msgpack.encode(_too_large().to_dict())
+    except BaseException:  # whatever a parser throws must reach the caller as a value
+        return wire.Frame.ERROR, msgspec.msgpack.encode(_unexpected(name).to_dict())
 
 
 def _perform(reply: socket.socket, name: str, args: list[Any], kwargs: dict[str, Any]) -> bytes:

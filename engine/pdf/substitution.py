@@ -7,6 +7,7 @@ that no bundled face has stays blank. Latin fonts of the standard fourteen are l
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,12 +21,10 @@ from pdfminer.cmapdb import CMapDB
 from pdfminer.psexceptions import PSException
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from engine.pdf import intake, page_boxes, tounicode
+from engine.pdf import intake, page_boxes, tounicode, typefaces
 from engine.pdf.faces import FACES, FontName, glyph
 
 _COLLECTIONS = {"GB1": "Adobe-GB1", "CNS1": "Adobe-CNS1", "Japan1": "Adobe-Japan1", "Korea1": "Adobe-Korea1"}
-_SERIF_HINTS = (b"song", b"sun", b"ming", b"mincho", b"serif", b"kai", b"fang", b"ryumin", b"heiseimin", b"kozmin")
-_SERIF_HINTS_GBK = tuple(name.encode("gbk") for name in ("宋", "仿", "楷"))
 _SHOW = {"Tj", "'", '"'}
 _EPOCH = 3660681600
 """A fixed date (2020) in seconds since 1904, so that equal text gives equal bytes."""
@@ -142,8 +141,10 @@ def _embed(pdf: Pdf, use: _Use) -> int:
 
 
 def _is_serif(name: Name) -> bool:
-    given = intake.name_of(name).encode("utf-8", "surrogateescape").lower()
-    return any(hint in given for hint in (*_SERIF_HINTS, *_SERIF_HINTS_GBK))
+    given = intake.name_of(name).lstrip("/")
+    with contextlib.suppress(UnicodeDecodeError):  # Chinese producers write names in GBK
+        given = given.encode("utf-8", "surrogateescape").decode("gbk")
+    return typefaces.family(given) == typefaces.SERIF
 
 
 def _codes(use: _Use) -> dict[bytes, int]:

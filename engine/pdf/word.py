@@ -17,7 +17,8 @@ import pikepdf
 from pikepdf import Name
 
 from engine.errors import Misuse, Rejected
-from engine.pdf import fontconfig, intake, outlines, tounicode, word_text
+from engine.pdf import fontconfig, intake, outlines, tounicode, word_text, word_typefaces
+from engine.pdf.word_typefaces import Manner
 
 UNPACKED_LIMIT = 512 * 1024 * 1024
 """Bytes of all parts of a package together; counted while inflating, because a directory may lie."""
@@ -134,21 +135,22 @@ def neutral_package(source: Path, target: Path) -> Path:
                 raise intake.too_large(source.name)
             if len(set(names)) != len(names):
                 raise intake.damaged(source.name, "two parts of one name")  # readers differ on which one counts
+            if any(entry.flag_bits & 1 for entry in entries):
+                raise _password(source.name)
+            manner = word_typefaces.judge(package)
             for entry in entries:
-                if entry.flag_bits & 1:
-                    raise _password(source.name)
                 with package.open(entry) as part:
                     content = part.read(budget + 1)
                 budget -= len(content)
                 if budget < 0:
                     raise intake.too_large(source.name)
-                copy.writestr(zipfile.ZipInfo(entry.filename), _neutral(source.name, entry.filename, content))
+                copy.writestr(zipfile.ZipInfo(entry.filename), _neutral(source.name, entry.filename, content, manner))
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
         raise intake.damaged(source.name, str(error)[:200]) from None
     return target
 
 
-def _neutral(file: str, name: str, content: bytes) -> bytes:
+def _neutral(file: str, name: str, content: bytes, manner: Manner) -> bytes:
     if not name.lower().endswith((".rels", ".xml")):
         return content
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -159,7 +161,7 @@ def _neutral(file: str, name: str, content: bytes) -> bytes:
         raise intake.damaged(file, "document type declaration in an XML part")
     if name.lower().endswith(".rels"):
         return _EXTERNAL.sub(_cut, content)
-    content = word_text.unwrap(content)
+    content = word_typefaces.rename(word_text.unwrap(content), manner)
     # Only instructions are touched, never the words of the document; the field's last result stays what is shown.
     return _FIELD.sub(lambda field: _FETCHING.sub(b"QUOTE", field.group()), content)
 

@@ -36,10 +36,11 @@ class Archive:
 
     async def run(self, work: Work) -> Done:
         (source,) = work.sources
-        around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
         output = work.workspace / "archived.pdf"
-        await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
-        achieved = _level_of(await examine(self.sandbox, output))
+        async with self.sandbox.child() as child:
+            around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)
+            await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
+            achieved = _level_of(await examine(child, output))
         if LEVELS.index(achieved) < LEVELS.index(self.level):
             raise Defect(
                 "archive.level",

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from engine.errors import Defect, Misuse
 from engine.pipeline.stage import Done, Effect, Work
-from engine.sandbox import Sandbox, existing
+from engine.sandbox import Caller, Sandbox, existing
 from engine.trust.keys import Keyring
 from engine.trust.preparation import SignatureOrder
 from engine.trust.seals import Seal, load_seal
@@ -61,10 +61,11 @@ class Sign:
             reason=self.reason,
             location=self.location,
         )
-        around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
         stamper = self.timestamps if self.level == "B-T" else None
-        output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around)
-        verdict = await self._examine(output)
+        async with self.sandbox.child() as child:
+            around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)
+            output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around)
+            verdict = await self._examine(output, child)
         facts = {
             "level_requested": self.level,
             "level_achieved": verdict.level,
@@ -79,9 +80,9 @@ class Sign:
         }
         return Done(outputs=(output,), facts=facts)
 
-    async def _examine(self, output: Path) -> SignatureVerdict:
+    async def _examine(self, output: Path, child: Caller) -> SignatureVerdict:
         """Read the level from what was written; a promise in the options proves nothing."""
-        report = await examine(self.sandbox, output, self.field)
+        report = await examine(child, output, self.field)
         for verdict in report.signatures:
             if self.field in verdict.fields and verdict.level == self.level:
                 return verdict

@@ -16,7 +16,7 @@ import msgspec
 from asn1crypto.x509 import Certificate
 
 from engine.errors import Rejected
-from engine.sandbox import Sandbox
+from engine.sandbox import Caller
 from engine.trust import cms
 from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
 from engine.trust.keys import SigningKey
@@ -52,7 +52,7 @@ class Stamper(Protocol):
 class Surroundings:
     """Where one piece of signing work happens; ``subject`` starts every effect key."""
 
-    sandbox: Sandbox
+    sandbox: Caller
     storage: Storage
     once: Once
     subject: str

@@ -15,12 +15,12 @@ from pathlib import Path
 from asn1crypto.x509 import Certificate
 
 from engine.errors import Defect, Rejected
-from engine.sandbox import Sandbox
+from engine.sandbox import Caller
 from engine.trust.inspection import inspect_file
 from engine.trust.verdict import Finding, Integrity, Report, Trust
 
 
-async def verify(sandbox: Sandbox, file: Path, anchors: Sequence[Certificate], *, at: datetime | None = None) -> Report:
+async def verify(sandbox: Caller, file: Path, anchors: Sequence[Certificate], *, at: datetime | None = None) -> Report:
     """Check every signature of a file; ``at`` is the time to judge for, now if None. Never raises for its bytes.
 
     Raises Rejected ``document.missing`` when there is no file.
@@ -56,6 +56,6 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-async def examine(sandbox: Sandbox, file: Path, field: str | None = None) -> Report:
+async def examine(sandbox: Caller, file: Path, field: str | None = None) -> Report:
     """As ``verify`` without anchors and digest: what our own output proves by itself, before anybody relies on it."""
     return await sandbox.call(inspect_file, file, "", (), datetime.now(UTC), field)
