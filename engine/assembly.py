@@ -28,7 +28,7 @@ from engine.records.runs import Run
 from engine.sandbox import Sandbox
 from engine.settings import Settings
 from engine.trust.anchors import load_anchors
-from engine.trust.demo import ensure_demo
+from engine.trust.demo import ensure_demo, refuse_demo_anchors
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Stamper
@@ -206,6 +206,7 @@ async def _open_trust(settings: Settings, stack: AsyncExitStack) -> dict[type, o
     trust = settings.trust
     keys, authorities = trust.keys, trust.timestamp_authorities
     roots = load_anchors(trust.anchors) if trust.anchors else ()
+    refuse_demo_anchors(roots, settings.environment)
     if keys is None or not roots or not authorities:
         demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
         await stack.enter_async_context(demo.serve())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from asn1crypto.x509 import Certificate
 
 from engine.errors import Misuse
 from engine.settings import Authority
+from engine.trust.authority.certificates import ROOT_NAME
 from engine.trust.authority.pki import open_pki
 from engine.trust.authority.server import DemoAuthority, demo_authority
 
@@ -42,11 +45,21 @@ async def ensure_demo(directory: Path, environment: str) -> DemoTrust:
     Raises Misuse ``trust.demo_in_production`` before anything is made.
     """
     if environment == "production":
-        raise Misuse(
-            "trust.demo_in_production",
-            zh="生产环境不能使用演示证书。请在设置 trust 中配置 keys、anchors 和 timestamp_authorities。",
-            en="Production cannot use the demo PKI. Set keys, anchors and timestamp_authorities under trust.",
-        )
+        raise _in_production()
     pki = await asyncio.to_thread(open_pki, directory)
     log.warning("trust.demo_in_use", directory=str(directory), note="signatures made with it have no legal effect")
     return DemoTrust(directory, pki.keys, pki.anchors, Authority(url=f"{pki.base}/timestamp"))
+
+
+def refuse_demo_anchors(anchors: Iterable[Certificate], environment: str) -> None:
+    """Raise Misuse ``trust.demo_in_production`` when production is told to trust the root of any demo PKI."""
+    if environment == "production" and any(ROOT_NAME in anchor.subject.human_friendly for anchor in anchors):
+        raise _in_production()
+
+
+def _in_production() -> Misuse:
+    return Misuse(
+        "trust.demo_in_production",
+        zh="生产环境不能使用演示证书。请在设置 trust 中配置正式的 keys、anchors 和 timestamp_authorities。",
+        en="Production cannot use the demo PKI. Set keys, anchors and timestamp_authorities of your own under trust.",
+    )

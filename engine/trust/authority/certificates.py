@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+ROOT_NAME = "Sealflow DEMO Root CA 演示根证书"
 _YEAR = timedelta(days=365)
 _BACKDATED = timedelta(hours=1)
 """Covers clocks that run a little behind this one."""
@@ -30,7 +31,7 @@ class Holder:
 def make_root() -> Holder:
     """Self-signed root for 30 years; it signs one certificate and its own revocation list."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Sealflow DEMO Root CA 演示根证书")
+    name = _name(ROOT_NAME)
     builder = _start(name, name, key.public_key(), 30 * _YEAR)
     builder = _make_ca(builder, path_length=1)
     return Holder(builder.sign(key, hashes.SHA256()), key)
