@@ -55,12 +55,14 @@ _LI: tuple[Stroke, ...] = (
 
 
 def write_seals(folder: Path) -> None:
-    """Write ``company.png`` (42 mm across) and ``employee.png`` (42 x 18 mm)."""
+    """Write ``company.png``, ``company-en.png``, ``archive.png`` (42 mm across) and ``employee.png`` (42 x 18 mm)."""
     folder.mkdir(exist_ok=True)
     seal = draw_round_seal("示例科技（演示）有限公司", "9999990000000", 42)
     _save(seal, _SEAL_RED, folder / "company.png")
     english = draw_round_seal("SAMPLE TECHNOLOGY (DEMO) LTD.", "9999990000001", 42)
     _save(english, _SEAL_RED, folder / "company-en.png")
+    archive = draw_round_seal("示例平台电子归档专用章", "9999990000002", 42)
+    _save(archive, _SEAL_RED, folder / "archive.png")
     _save(draw_signature((_ZHANG, _SHI, _LI), 42, 18), _INK, folder / "employee.png")
 
 

@@ -115,7 +115,7 @@ def test_every_sample_has_its_provenance() -> None:
 
 def test_the_seals_that_pipelines_find_are_the_ones_that_were_drawn() -> None:
     copies = list((ROOT / "pipelines" / "seals").iterdir())
-    assert len(copies) == 3
+    assert len(copies) == 4
     assert all(copy.read_bytes() == (SAMPLES / "seals" / copy.name).read_bytes() for copy in copies)
 
 

@@ -14,7 +14,8 @@ SEALS = Path("samples/seals").resolve()
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "height"), [("company", 42, 42), ("company-en", 42, 42), ("employee", 42, 18)]
+    ("name", "width", "height"),
+    [("company", 42, 42), ("company-en", 42, 42), ("archive", 42, 42), ("employee", 42, 18)],
 )
 def test_a_seal_has_its_true_size_and_lets_text_shine_through(name: str, width: float, height: float) -> None:
     raster = read_picture((SEALS / f"{name}.png").read_bytes(), name)
