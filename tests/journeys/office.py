@@ -9,10 +9,10 @@ import re
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -76,10 +76,10 @@ class Office:
         return stored.read_bytes()
 
 
-async def run_program(home: Path, records: str, *arguments: object) -> Said:
-    """The command line in a process of its own."""
+async def run_program(home: Path, records: str, *arguments: object, **more: str) -> Said:
+    """The command line in a process of its own; ``more``: further variables."""
     process = await asyncio.create_subprocess_exec(
-        *PROGRAM, *map(str, arguments), env=surroundings(home, records), stdout=PIPE, stderr=PIPE
+        *PROGRAM, *map(str, arguments), env=surroundings(home, records) | more, stdout=PIPE, stderr=PIPE
     )
     out, err = await process.communicate()
     return Said(process.returncode or 0, out.decode(), err.decode())
@@ -88,6 +88,20 @@ async def run_program(home: Path, records: str, *arguments: object) -> Said:
 def surroundings(home: Path, records: str) -> dict[str, str]:
     """Variables of a process that works in an installation."""
     return {**os.environ, "SEALFLOW_HOME": str(home), "DATABASE_URL": records, "SEALFLOW_LANG": "en", "COLUMNS": "80"}
+
+
+def count(url: str, table: LiteralString, condition: LiteralString) -> int:
+    """Rows of a table for which a condition holds."""
+    with psycopg.connect(url) as connection:
+        (number,) = connection.execute(f"select count(*) from {table} where {condition}").fetchone() or (0,)
+    return int(number)
+
+
+async def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.02)
 
 
 def effects(url: str, run: Run, kind: str | None = None) -> list[tuple[str, str, int, bool]]:
