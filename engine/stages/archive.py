@@ -8,12 +8,13 @@ from typing import ClassVar, Literal
 from engine.errors import Defect, Rejected
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
+from engine.stages.sign import SOUND
 from engine.trust.archiving import archive_document
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Surroundings
 from engine.trust.timestamps import TimestampClient
-from engine.trust.validation import examine
-from engine.trust.verdict import LEVELS, Report
+from engine.trust.validation import digest_of, examine
+from engine.trust.verdict import LEVELS, Integrity, Report
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,17 @@ class Archive:
     name: ClassVar[str] = "archive"
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.APPENDS
-    reads: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[str]] = frozenset({SOUND})
 
     async def run(self, work: Work) -> Done:
         (source,) = work.sources
         output = work.workspace / "archived.pdf"
         async with self.sandbox.child() as child:
             around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)
+            if work.facts.get(SOUND) != await digest_of(source):
+                _refuse_unsound(await examine(child, source))
             await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
-            achieved = _level_of(await examine(child, output))
+            achieved = _level_of(await examine(child, output, later=False))
         if LEVELS.index(achieved) < LEVELS.index(self.level):
             raise Defect(
                 "archive.level",
@@ -53,12 +56,22 @@ class Archive:
         return Done(outputs=(output,), facts={"level_requested": self.level, "level_achieved": achieved})
 
 
+def _refuse_unsound(report: Report) -> None:
+    """Archiving would dress up a file whose signatures do not stand."""
+    if report.integrity not in (Integrity.VALID, Integrity.EXTENDED, Integrity.UNSIGNED):
+        raise _not_intact(report)
+
+
 def _level_of(report: Report) -> str:
-    """Level of an archived file; a file whose own signatures do not stand has none and never gets one."""
-    if report.level is not None:
-        return report.level
+    """Level of an archived file; one whose signatures are no PAdES signatures has none and never gets one."""
+    if report.level is None:
+        raise _not_intact(report)
+    return report.level
+
+
+def _not_intact(report: Report) -> Rejected:
     why = next((finding for entry in report.signatures for finding in entry.findings), None)
-    raise Rejected(
+    return Rejected(
         "archive.not_intact",
         zh=f"文件中的签名不能归档：{why.zh if why else '不是 PAdES 签名。'}请从未被改动的文件重新签署。",
         en=f"The signatures of the document cannot be archived: {why.en if why else 'they are no PAdES signatures.'} "

@@ -15,8 +15,11 @@ from engine.trust.preparation import SignatureOrder
 from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
-from engine.trust.validation import examine
+from engine.trust.validation import digest_of, examine
 from engine.trust.verdict import SignatureVerdict
+
+SOUND = "sound"
+"""Fact: digest of a file whose signatures all stood when it was written; saves the next stage comparing revisions."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Sign:
     name: ClassVar[str] = "sign"
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.SIGNS
-    reads: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[str]] = frozenset({SOUND})
 
     async def run(self, work: Work) -> Done:
         for option, value in (("as", self.as_), ("field", self.field)):
@@ -60,6 +63,7 @@ class Sign:
             seal=await _seal(self.sandbox, self.seal) if self.seal else None,
             reason=self.reason,
             location=self.location,
+            sound=work.facts.get(SOUND) == await digest_of(source),
         )
         stamper = self.timestamps if self.level == "B-T" else None
         async with self.sandbox.child() as child:
@@ -69,6 +73,7 @@ class Sign:
         facts = {
             "level_requested": self.level,
             "level_achieved": verdict.level,
+            SOUND: await digest_of(output),
             f"signature:{self.field}": {
                 "party": self.as_,
                 "signer": verdict.signer,

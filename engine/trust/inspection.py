@@ -41,14 +41,19 @@ _OVER_SHA1 = "/adbe.pkcs7.sha1"
 
 
 def inspect_file(
-    file: Path, digest: str, anchors: tuple[bytes, ...], moment: datetime, only: str | None = None
+    file: Path,
+    digest: str,
+    anchors: tuple[bytes, ...],
+    moment: datetime,
+    only: str | None = None,
+    later: bool = True,
 ) -> Report:
     """Verdict on one file; ``digest`` is its SHA-256, ``anchors`` DER certificates, ``moment`` the time of judgement.
 
-    ``only``: look at the signature of this field alone.
+    ``only``: look at the signature of this field alone. ``later``: judge what was done after each signature.
     """
     with file.open("rb") as stream:
-        entries, findings, material = _read(stream, anchors, only)
+        entries, findings, material = _read(stream, anchors, only, later)
         verdicts = asyncio.run(judge_entries(entries, material, moment))
     integrity = worst_integrity(verdicts)
     if verdicts and only is None and _count_signatures(file) > len(verdicts):
@@ -72,14 +77,14 @@ def inspect_file(
 
 
 def _read(
-    stream: IO[bytes], anchors: tuple[bytes, ...], only: str | None
+    stream: IO[bytes], anchors: tuple[bytes, ...], only: str | None, later: bool
 ) -> tuple[list[Entry], list[Finding], Material]:
     material = Material(anchors, Evidence())
     try:
         reader = PdfFileReader(stream, strict=False)
         if reader.encrypted:
             reader.decrypt("")
-        entries = examine_entries(reader, stream, only)
+        entries = examine_entries(reader, stream, only, later)
         material = Material(anchors, read_store(reader.root))
         for entry in entries:
             if entry.kind == "timestamp":
@@ -91,11 +96,15 @@ def _read(
     return entries, [], material
 
 
-def examine_entries(reader: PdfFileReader, stream: IO[bytes], only: str | None = None) -> list[Entry]:
+def examine_entries(
+    reader: PdfFileReader, stream: IO[bytes], only: str | None = None, later: bool = True
+) -> list[Entry]:
     """All signatures of a file, or that of one field, with everything that can be said without trust."""
     entries = _find_entries(reader, only)
     for entry in entries:
-        _examine(entry, reader, stream)
+        _examine(entry, stream)
+        if later and entry.embedded is not None:
+            compare_later(entry, entry.embedded, reader, stream)
     return entries
 
 
@@ -124,7 +133,7 @@ def _find_entries(reader: PdfFileReader, only: str | None) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: entry.revision)
 
 
-def _examine(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
+def _examine(entry: Entry, stream: IO[bytes]) -> None:
     """Everything about one signature that needs no trust."""
     embedded = entry.embedded
     if embedded is None:
@@ -147,7 +156,6 @@ def _examine(entry: Entry, reader: PdfFileReader, stream: IO[bytes]) -> None:
     if entry.proof is not None and "sha1" in entry.proof.algorithm:
         entry.findings.append(_weak())
     _read_stamps(entry)
-    compare_later(entry, embedded, reader, stream)
 
 
 def _refuse_stowaways(contents: bytes) -> None:

@@ -56,6 +56,15 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-async def examine(sandbox: Caller, file: Path, field: str | None = None) -> Report:
-    """As ``verify`` without anchors and digest: what our own output proves by itself, before anybody relies on it."""
-    return await sandbox.call(inspect_file, file, "", (), datetime.now(UTC), field)
+async def examine(sandbox: Caller, file: Path, field: str | None = None, *, later: bool = True) -> Report:
+    """As ``verify`` without anchors and digest: what our own output proves by itself, before anybody relies on it.
+
+    ``field``: this signature alone. ``later`` False leaves out what was done after each signature; for a file whose
+    later revisions we appended ourselves a moment ago.
+    """
+    return await sandbox.call(inspect_file, file, "", (), datetime.now(UTC), field, later)
+
+
+async def digest_of(file: Path) -> str:
+    """SHA-256 of a file in hex."""
+    return await asyncio.to_thread(_digest, file)
