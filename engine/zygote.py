@@ -69,12 +69,13 @@ class Server:
     def _kill(self, number: int) -> None:
         for pid, (known, _) in self._children.items():
             if known == number:
-                os.kill(pid, signal.SIGKILL)
+                _kill_family(pid)
 
     def _reap(self) -> None:
         for pid in list(self._children):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
+                _kill_family(pid)
                 _, reply = self._children.pop(pid)
                 with reply:
                     reply.settimeout(5)
@@ -83,8 +84,15 @@ class Server:
 
     def _end(self) -> NoReturn:
         for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
+            _kill_family(pid)
         os._exit(0)
+
+
+def _kill_family(pid: int) -> None:
+    """Kill a child and the programs it started, which share its group (``_restrict``) and may outlive it."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):  # no group yet, or no child any more
+            kill(pid, signal.SIGKILL)
 
 
 def _run_child(reply: socket.socket) -> NoReturn:

@@ -7,14 +7,15 @@ from typing import ClassVar
 
 import platformdirs
 
-from engine.pdf import conversion, intake
+from engine.pdf import conversion, detection, intake
 from engine.pdf.conversion import WordConverter
+from engine.pdf.detection import Kind
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Limits, Sandbox
 
 _LIMITS = Limits(memory_mb=1536, cpu_seconds=110, wall_seconds=120.0)
-_OFFICE_LIMITS = Limits(memory_mb=6144, cpu_seconds=110, wall_seconds=120.0)
-"""LibreOffice reserves far more address space than it uses."""
+_OFFICE_LIMITS = Limits(memory_mb=6144, cpu_seconds=130, wall_seconds=120.0)
+"""LibreOffice reserves far more address space than it uses; its time is counted by the clock, also while it waits."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Convert:
     async def run(self, work: Work) -> Done:
         cache = platformdirs.user_cache_path("sealflow") / "fontconfig"
         cache.mkdir(parents=True, exist_ok=True)
-        sandbox = self.sandbox.within(_OFFICE_LIMITS if self.word == "libreoffice" else _LIMITS)
+        light, heavy = self.sandbox.within(_LIMITS), self.sandbox.within(_OFFICE_LIMITS)
         targets, kinds = [], []
         for number, source in enumerate(work.sources, start=1):
             target = work.workspace / f"{number}.pdf"
-            kind = await sandbox.call(conversion.to_pdf, source, target, self.word, cache, self.page_limit)
+            kind = await light.call(detection.detect, source)
+            by_office = kind is Kind.DOC or (kind is Kind.DOCX and self.word == "libreoffice")
+            sandbox = heavy if by_office else light
+            await sandbox.call(conversion.to_pdf, source, target, self.word, cache, self.page_limit)
             targets.append(target)
             kinds.append(kind.value)
             work.progress(number, len(work.sources))
