@@ -38,7 +38,7 @@ decides what becomes of a run and of the command. This list is written by `pytho
 | finding | 验证结论，不是错误 | what `verify` found; no error | | |
 
 What to do with a parked run: [operations.md](operations.md).
-"""
+"""  # noqa: E501  # rows of a table cannot be broken
 
 
 class Entry(NamedTuple):
