@@ -213,6 +213,26 @@ async def test_server_and_children_end_with_us(tmp_path: Path) -> None:
     assert not alive and len(gone) == 2
 
 
+async def test_one_child_serves_several_calls_and_ends_with_its_block(sandbox: Sandbox) -> None:
+    async with sandbox.child() as child:
+        first = await child.call(own_pid)
+        assert await child.call(own_pid) == first
+        assert await sandbox.call(own_pid) != first, "others have children of their own"
+    for _ in range(100):
+        if not psutil.pid_exists(first):
+            break
+        await asyncio.sleep(0.02)
+    assert not psutil.pid_exists(first)
+
+
+async def test_a_child_that_died_between_calls_is_a_clear_error(sandbox: Sandbox) -> None:
+    async with sandbox.child() as child:
+        os.kill(await child.call(own_pid), signal.SIGKILL)
+        with pytest.raises((Rejected, Defect)) as raised:
+            await child.call(own_pid)
+    assert raised.value.code in ("document.crashes_parser", "sandbox.lost")
+
+
 async def test_a_missing_file_is_named(sandbox: Sandbox) -> None:
     with pytest.raises(Rejected, match="nowhere"):
         await sandbox.call(existing, Path("/nowhere"))

@@ -49,11 +49,11 @@ class Kills:
 class Plan:
     """What a campaign does; times in seconds, 0 for never.
 
-    ``rounds``: mines laid at every instant of every stage.
+    ``mines``: how many, chosen by the seed; None for one at every instant of every stage.
     """
 
     documents: int
-    rounds: int = 1
+    mines: int | None = None
     processes: int = 2
     threads: int = 4
     worker_kill_every: float = 0.0
@@ -140,9 +140,10 @@ async def _submit(campaign: Campaign, pins: Pins, storage: Storage, database: Da
 
 async def _lay_mines(campaign: Campaign) -> None:
     """One mine after the other, at every instant of every stage in an order of chance; the next when one went off."""
-    mines = [mine for _ in range(campaign.plan.rounds) for mine in every_instant()]
-    campaign.mines_planned = len(mines)
+    mines = every_instant()
     random.Random(campaign.plan.seed).shuffle(mines)
+    mines = mines[: campaign.plan.mines]
+    campaign.mines_planned = len(mines)
     for instant, place in mines:
         campaign.mines.lay(instant, place)
         for _ in range(round(_PATIENCE / _GLANCE)):

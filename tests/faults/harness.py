@@ -24,7 +24,6 @@ def main() -> int:
     options = parser.parse_args()
     plan = Plan(
         documents=options.documents,
-        rounds=1,
         worker_kill_every=6.0,
         sweeper_kill_every=8.0,
         postgres_kill_every=9.0,
