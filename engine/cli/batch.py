@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import hashlib
-import json
+import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,17 @@ from engine import assembly
 from engine.assembly import Engine
 from engine.cli import console
 from engine.cli.run import exit_status, failure
-from engine.errors import Misuse
+from engine.errors import Misuse, SealflowError
 from engine.language import Text
 from engine.pipeline.definition import canonical_json
+from engine.pipeline.delivery import deliver, unwritable
 from engine.pipeline.runner import initial_facts
-from engine.records.runs import Run
+from engine.sandbox import existing
 from engine.settings import load_settings
 
 _NAMESPACE = uuid.UUID("5f0c6f1e-8a55-5b0f-9d2e-5ea1f10b0001")
 _LEDGER = ("row", "run", "state", "file", "sha256", "level", "code", "reason")
+_ROWS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Row:
         return f"{self.number:05}-{self.source.stem}"
 
     def identity(self, pipeline: str) -> uuid.UUID:
-        content = hashlib.sha256(self.source.read_bytes()).hexdigest()
+        with existing(self.source).open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         return uuid.uuid5(_NAMESPACE, canonical_json([pipeline, content, self.values, self.number]).decode())
 
 
@@ -83,64 +86,85 @@ def batch(pipeline: str, files: tuple[Path, ...], rows: Path | None, out: Path, 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read JSON Lines; raises Rejected ``values.unreadable`` naming the line."""
-    rows = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise console.unreadable_values(path, f"{Text('行', 'line')} {number}: {error}") from error
-        if not isinstance(row, dict):
-            raise console.unreadable_values(path, f"{Text('行', 'line')} {number}")
-        rows.append(row)
-    return rows
+    lines = console.read_text(path).split("\n")  # not splitlines: a value may hold other separators
+    return [
+        console.parse_object(path, line, f"{Text('行', 'line')} {number}: ")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
 async def _batch(pipeline: str, work: list[Row], out: Path, jobs: int, as_json: bool) -> int:
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(out, error) from error
     with console.bars(visible=not as_json) as bars:
         async with assembly.open_engine(load_settings(), observer=bars) as engine:
             digest = await engine.pin(pipeline)
             free = asyncio.Semaphore(jobs)
-            runs = await asyncio.gather(*(_one(engine, digest, row, out, free) for row in work))
-    ledger = [_ledger_row(row, run, out) for row, run in zip(work, runs, strict=True)]
-    with (out / "ledger.csv").open("w", encoding="utf-8-sig", newline="") as file:  # the mark makes Excel read UTF-8
-        writer = csv.DictWriter(file, _LEDGER)
-        writer.writeheader()
-        writer.writerows(ledger)
-    done = sum(run.state == "done" for run in runs)
+            ledger = list(await asyncio.gather(*(_one(engine, digest, row, out, free) for row in work)))
+    write_ledger(out / "ledger.csv", [entry for entry, _ in ledger])
+    done = sum(entry["state"] == "done" and not entry["code"] for entry, _ in ledger)
     if as_json:
-        console.print_json(ledger)
+        console.print_json([entry for entry, _ in ledger])
     else:
         words = Text(
-            zh=f"完成 {done}/{len(runs)}，台账：{out / 'ledger.csv'}",
-            en=f"Done {done} of {len(runs)}; ledger: {out / 'ledger.csv'}",
+            zh=f"完成 {done}/{len(ledger)}，台账：{out / 'ledger.csv'}",
+            en=f"Done {done} of {len(ledger)}; ledger: {out / 'ledger.csv'}",
         )
         console.output.print(str(words), markup=False, soft_wrap=True)
-    return max((exit_status(run) for run in runs), default=0)
+        _tell_failures([entry for entry, _ in ledger])
+    return max((status for _, status in ledger), default=0)
 
 
-async def _one(engine: Engine, pipeline: str, row: Row, out: Path, free: asyncio.Semaphore) -> Run:
+def write_ledger(place: Path, entries: list[dict[str, Any]]) -> None:
+    """Write the ledger whole or not at all; raises Unavailable ``output.unwritable``."""
+    with tempfile.TemporaryDirectory(prefix="sealflow-ledger-") as folder:
+        fresh = Path(folder) / place.name
+        with fresh.open("w", encoding="utf-8-sig", newline="") as file:  # the mark makes Excel read UTF-8
+            writer = csv.DictWriter(file, _LEDGER)
+            writer.writeheader()
+            writer.writerows({key: _harmless(value) for key, value in entry.items()} for entry in entries)
+        deliver([fresh], place)
+
+
+def _harmless(value: object) -> object:
+    """A spreadsheet takes text that begins like this for a formula; a file's name may."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _tell_failures(entries: list[dict[str, Any]]) -> None:
+    """Which rows need a person, by reason; the ledger has every row."""
+    rows: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry["code"]:
+            rows.setdefault(entry["code"], []).append(str(entry["row"]))
+    for code, numbers in rows.items():
+        shown = ", ".join(numbers[:_ROWS_SHOWN]) + (" …" if len(numbers) > _ROWS_SHOWN else "")
+        words = Text(zh=f"第 {shown} 行（共 {len(numbers)} 行）：{code}", en=f"{len(numbers)} × {code}: rows {shown}")
+        console.print_indented(str(words))
+
+
+async def _one(
+    engine: Engine, pipeline: str, row: Row, out: Path, free: asyncio.Semaphore
+) -> tuple[dict[str, Any], int]:
+    """Carry one row out; gives its entry for the ledger and its exit status. Its failure is no other row's."""
     async with free:
-        facts = initial_facts(row.values)
-        run_id = row.identity(pipeline)
-        await engine.runner.submit(pipeline, [(row.source.name, row.source)], facts, row.name, run_id)
-        run = await engine.again(run_id)
-        if run.state == "done":
-            await engine.export(run, out / f"{row.name}.pdf")
-        return run
-
-
-def _ledger_row(row: Row, run: Run, out: Path) -> dict[str, Any]:
-    error = failure(run)
-    return {
-        "row": row.number,
-        "run": str(run.id),
-        "state": run.state,
-        "file": str(out / f"{row.name}.pdf") if run.state == "done" else "",
-        "sha256": run.head[0] if run.state == "done" else "",
-        "level": run.facts.get("level_achieved", ""),
-        "code": error.code if error else "",
-        "reason": str(error) if error else "",
-    }
+        entry = dict.fromkeys(_LEDGER, "") | {"row": row.number}
+        try:
+            run_id = row.identity(pipeline)
+            entry["run"] = str(run_id)
+            source = [(row.source.name, row.source)]
+            await engine.runner.submit(pipeline, source, initial_facts(row.values), row.name, run_id)
+            run = await engine.again(run_id)
+            entry |= {"state": run.state, "level": run.facts.get("level_achieved", "")}
+            error, status = failure(run), exit_status(run)
+            if run.state == "done":
+                await engine.export(run, out / f"{row.name}.pdf")
+                entry |= {"file": str(out / f"{row.name}.pdf"), "sha256": run.head[0]}
+        except SealflowError as caught:
+            error, status = caught, caught.exit_status
+        if error is not None:
+            entry |= {"code": error.code, "reason": str(error)}
+        return entry, status

@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text as Plain
 
 from engine.errors import Rejected, SealflowError
 from engine.language import Text
@@ -40,8 +42,13 @@ def print_table(columns: Sequence[Text], rows: Iterable[Sequence[str]]) -> None:
     for number, column in enumerate(columns):
         table.add_column(str(column), no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Plain, row))  # a file may be called [/]: to Rich that would be markup
     output.print(table)
+
+
+def print_indented(line: str) -> None:
+    """One line two columns in, folded so that it stays there."""
+    output.print(Padding(Plain(line), (0, 0, 0, 2)))
 
 
 def report(error: SealflowError, *, as_json: bool = False) -> None:
@@ -62,13 +69,31 @@ def read_json(path: Path | None) -> dict[str, Any]:
     """Read a JSON object from a file; raises Rejected ``values.unreadable``."""
     if path is None:
         return {}
+    return parse_object(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Text of a file in UTF-8, with a byte order mark or without; raises Rejected ``values.unreadable``."""
     try:
-        value = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
         raise unreadable_values(path, str(error)) from error
+
+
+def parse_object(path: Path, text: str, where: str = "") -> dict[str, Any]:
+    """A JSON object that records can keep; raises Rejected ``values.unreadable`` naming file and place."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no character
+    except (ValueError, RecursionError) as error:
+        raise unreadable_values(path, f"{where}{error}") from error
     if not isinstance(value, dict):
-        raise unreadable_values(path, str(Text(zh="应为 JSON 对象", en="a JSON object is expected")))
+        raise unreadable_values(path, f"{where}{Text(zh='应为 JSON 对象', en='a JSON object is expected')}")
     return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def unreadable_values(path: Path, reason: str) -> Rejected:

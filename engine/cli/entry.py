@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 import traceback
 
 import click
-import structlog
 
-from engine.cli import console
+from engine.cli import console, logs
 from engine.errors import Misuse, SealflowError
 from engine.language import Text
 
@@ -30,6 +28,7 @@ _COMMANDS = {
     "plugins": "plugins:plugins",
     "worker": "worker:worker",
     "journal": "journal:journal",
+    "orphans": "orphans:orphans",
 }
 """Module and function of each command, in the order the help shows them."""
 
@@ -65,15 +64,14 @@ def sealflow() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; gives 0 done, 64 usage, 65 refused input, 69 service away, 70 our bug, 75 try again."""
-    _quiet_logs()
+    logs.tell_people()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return sealflow.main(args=arguments, standalone_mode=False) or 0
     except click.UsageError as error:
         hint = Text(zh="用 --help 查看用法。", en="See --help.")
-        console.report(
-            Misuse("usage", zh=f"{error.format_message()} {hint.zh}", en=f"{error.format_message()} {hint.en}")
-        )
+        said = error.format_message()
+        console.report(Misuse("usage", zh=f"{said} {hint.zh}", en=f"{said} {hint.en}"), as_json="--json" in arguments)
         return USAGE
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -81,6 +79,11 @@ def main(arguments: list[str] | None = None) -> int:
         console.report(error, as_json="--json" in arguments)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
+        text = Text(
+            zh="已中断。已完成的步骤均已保存：用 sealflow status 查看任务，用 sealflow resume 继续。",
+            en="Interrupted. Finished steps are kept: sealflow status lists the runs, sealflow resume goes on.",
+        )
+        console.errors.print(str(text), markup=False)
         return INTERRUPTED
     except Exception:  # the last line of defence: a person gets a sentence, support gets the trace
         traceback.print_exc()
@@ -90,20 +93,3 @@ def main(arguments: list[str] | None = None) -> int:
         )
         console.errors.print(str(text), style="red")
         return BUG
-
-
-def _quiet_logs() -> None:
-    """Warnings and worse go to standard error; standard output belongs to the result."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=console.errors.is_terminal),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is then: a caller may have replaced it
-        cache_logger_on_first_use=False,
-    )
-    # Libraries speak through the standard logger; what they warn of reaches people through our own errors.
-    logging.getLogger().setLevel(logging.ERROR)

@@ -7,11 +7,12 @@ from pathlib import Path
 from uuid import UUID
 
 import click
+from rich.text import Text as Plain
 
 from engine import assembly
 from engine.assembly import Engine
 from engine.cli import console
-from engine.errors import SealflowError, from_dict
+from engine.errors import SealflowError, Unavailable, from_dict
 from engine.language import Text
 from engine.pipeline.runner import initial_facts
 from engine.records.runs import Run
@@ -55,7 +56,12 @@ async def carry_out(engine: Engine, run_id: UUID, out: Path | None, *, as_json: 
     """Advance a run in this process until it ends, waits or must be tried later; write its file and say so."""
     run = await engine.carry_out(run_id)
     if run.state == "done" and out is not None:
-        await engine.export(run, out)
+        try:
+            await engine.export(run, out)
+        except Unavailable:
+            words = Text(zh="任务已完成，文件仍保存着。取出：", en="The run is done and its file is kept. To fetch it:")
+            console.errors.print(f"{words}\n  sealflow export {run.id} -o OUT", markup=False, soft_wrap=True)
+            raise
     if as_json:
         console.print_json(console.run_summary(run))
     else:
@@ -82,7 +88,8 @@ def _tell(run: Run, out: Path | None) -> None:
     if run.state == "done":
         level = run.facts.get("level_achieved")
         words = Text(zh="完成", en="Done")
-        console.output.print(f"[green]{words}[/green] {out or run.id}" + (f" · {level}" if level else ""))
+        rest = f" {out or run.id}" + (f" · {level}" if level else "")
+        console.output.print(Plain.assemble((str(words), "green"), rest), soft_wrap=True)
     elif run.state == "waiting":
         words = Text(
             zh=f"任务 {run.id} 正在等待事件“{run.waiting_for}”。收到后运行：\n"
@@ -94,5 +101,5 @@ def _tell(run: Run, out: Path | None) -> None:
     elif error is not None:
         console.report(error)
         if run.state != "rejected":
-            words = Text(zh="继续：", en="To go on:")
-            console.errors.print(f"{words} sealflow resume {run.id} -o OUT", soft_wrap=True)
+            words = Text(zh="已完成的步骤均已保存。继续：", en="Finished steps are kept. To go on:")
+            console.errors.print(f"{words}\n  sealflow resume {run.id} -o OUT", markup=False, soft_wrap=True)

@@ -35,7 +35,8 @@ async def _one(run_id: UUID, as_json: bool) -> int:
     if as_json:
         console.print_json({**console.run_summary(run), "stages": [_stage_summary(one) for one in records]})
         return 0
-    console.output.print(f"[bold]{run.label}[/bold]  {run.id}  {run.state}", soft_wrap=True)
+    words = "  ".join(filter(None, (run.label, str(run.id), run.state, run.waiting_for)))
+    console.output.print(words, markup=False, soft_wrap=True)
     columns = (Text("阶段", "Stage"), Text("完成时间", "Finished"), Text("结果摘要", "Output"))
     rows = [
         (one.stage, console.local_time(one.finished_at or one.started_at), one.outputs[0][:16] if one.outputs else "")
@@ -53,9 +54,17 @@ async def _latest(state: str | None, limit: int, as_json: bool) -> int:
     if as_json:
         console.print_json([console.run_summary(run) for run in found])
         return 0
-    columns = (Text("编号", "Run"), Text("状态", "State"), Text("名称", "Label"), Text("更新时间", "Updated"))
-    console.print_table(columns, [(str(r.id), r.state, r.label, console.local_time(r.updated_at)) for r in found])
+    for run in found:
+        when = console.local_time(run.updated_at)
+        console.output.print(f"{run.id}  {run.state:<9}  {when}", markup=False, soft_wrap=True)
+        console.print_indented(" · ".join(filter(None, (run.label, _reason(run)))))
     return 0
+
+
+def _reason(run: runs.Run) -> str:
+    """What a run waits for, or the code of what stopped it."""
+    error = failure(run)
+    return (run.waiting_for or "") if run.state == "waiting" else error.code if error else ""
 
 
 def _stage_summary(record: runs.StageRecord) -> dict[str, object]:

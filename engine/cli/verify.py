@@ -10,6 +10,7 @@ import click
 from engine import assembly
 from engine.cli import console
 from engine.language import Text
+from engine.pipeline.delivery import unwritable
 from engine.sandbox import Sandbox
 from engine.settings import load_settings
 from engine.trust import validation
@@ -50,8 +51,11 @@ async def _verify(file: Path, anchors: Path | None, html: Path | None, as_json: 
     finally:
         await sandbox.close()
     if html is not None:
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(render_html(report), "utf-8")
+        try:
+            html.parent.mkdir(parents=True, exist_ok=True)
+            html.write_text(render_html(report), "utf-8")
+        except OSError as error:
+            raise unwritable(html, error) from error
     if as_json:
         console.print_json(report.to_dict())
     else:
@@ -74,6 +78,10 @@ _TRUST = {
     "expired": Text("证书已过期", "certificate expired"),
     "unchecked": Text("未核对信任", "trust not checked"),
 }
+_STAMP_TRUST = {
+    "trusted": Text("时间戳机构可信", "authority trusted"),
+    "untrusted": Text("时间戳机构不在信任范围内", "authority not among the trusted"),
+}
 
 
 def _tell(report: Report) -> None:
@@ -83,7 +91,7 @@ def _tell(report: Report) -> None:
         f"[{'green' if good else 'red'}]{_INTEGRITY[report.integrity]}[/] · {_TRUST[report.trust]}{level}"
     )
     for finding in report.findings:
-        console.output.print(f"  {finding.text}", markup=False)
+        console.print_indented(str(finding.text))
     for signature in report.signatures:
         _tell_signature(signature)
 
@@ -91,11 +99,12 @@ def _tell(report: Report) -> None:
 def _tell_signature(signature: SignatureVerdict) -> None:
     kind = Text("时间戳", "Timestamp") if signature.kind == "timestamp" else Text("签名", "Signature")
     console.output.print(f"\n{kind} {', '.join(signature.fields)}: {_INTEGRITY[signature.integrity]}", markup=False)
-    lines = [signature.signer or "", str(_TRUST[signature.trust])]
+    trust = _STAMP_TRUST.get(signature.trust) if signature.kind == "timestamp" else None
+    lines = [signature.signer or "", str(trust or _TRUST[signature.trust])]
     if signature.proven_at is not None:
         lines.append(f"{Text('可信时间', 'Proven time')} {console.local_time(signature.proven_at)}")
     if signature.level:
         lines.append(signature.level)
     lines += [str(finding.text) for finding in (*signature.findings, *signature.later_changes)]
     for line in filter(None, lines):
-        console.output.print(f"  {line}", markup=False)
+        console.print_indented(line)

@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from engine import assembly
+from engine.cli import logs
 from engine.language import Text
 from engine.settings import Settings, load_settings
 from engine.tasks.worker import supervise
@@ -23,6 +24,7 @@ from engine.tasks.worker import supervise
 @click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64))
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64))
 def worker(processes: int, threads: int) -> int:
+    logs.tell_operators()
     return asyncio.run(_work(load_settings(), processes, threads))
 
 

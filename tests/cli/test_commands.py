@@ -127,6 +127,65 @@ def test_a_batch_keeps_a_ledger_and_goes_on_where_it_stopped(
     assert [row["run"] for row in again] == [row["run"] for row in rows], "the same runs, not new ones"
 
 
+def test_a_row_that_fails_is_in_the_ledger_and_stops_no_other(sealflow: Sealflow, tmp_path: Path, letter: Path) -> None:
+    out = tmp_path / "results"
+    (out / "00001-letter.pdf" / "in the way").mkdir(parents=True)
+    odd = letter.with_name("=1+1.pdf")
+    odd.write_bytes(b"nothing")
+    status, said, _ = sealflow("batch", pipeline(tmp_path, 'use = "normalize"'), letter, odd, letter, "-o", out)
+    assert status == 69, "the worst row decides"
+    assert "1 of 3" in said and "1 × output.unwritable: rows 1" in said
+    with (out / "ledger.csv").open(encoding="utf-8-sig") as file:
+        ledger = list(csv.DictReader(file))
+    assert [(row["state"], row["code"].partition(".")[0]) for row in ledger] == [
+        ("done", "output"),
+        ("rejected", "document"),
+        ("done", ""),
+    ]
+    assert ledger[1]["reason"].startswith("'=1+1.pdf"), "a spreadsheet must not take it for a formula"
+
+
+@pytest.mark.parametrize("content", ['{"名": "值"}'.encode("gbk"), b'{"a": "\\ud800"}', b'{"a": NaN}', b"[" * 99_999])
+def test_rows_that_records_cannot_keep_are_refused_with_their_file(
+    sealflow: Sealflow, tmp_path: Path, letter: Path, content: bytes
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_bytes(content)
+    file = pipeline(tmp_path, 'use = "normalize"')
+    for command in (("batch", file, letter, "--rows", rows), ("run", file, letter, "--values", rows)):
+        status, _, err = sealflow(*command, "-o", tmp_path / "r")
+        assert status == 65 and "values.unreadable" in err and "rows.jsonl" in err and "Traceback" not in err
+
+
+def test_a_value_may_hold_any_separator_but_a_line_feed(
+    sealflow_json: SealflowJson, tmp_path: Path, letter: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"a": "one\u2028two\x85three"}\r\n\r\n{"a": "b"}\n', "utf-8", newline="")
+    file = pipeline(tmp_path, 'use = "normalize"')
+    status, ledger = sealflow_json("batch", file, letter, "--rows", rows, "-o", tmp_path / "r")
+    assert (status, len(ledger)) == (0, 2)
+
+
+def test_names_are_shown_as_they_are_and_not_as_markup(sealflow: Sealflow, tmp_path: Path, letter: Path) -> None:
+    odd = letter.rename(letter.with_name("[] [red]x.pdf"))
+    out = tmp_path / "[" / "]o[bold].pdf"
+    status, said, _ = sealflow(
+        "run", pipeline(tmp_path, 'use = "normalize"'), odd, "--label", "[/] [] [red]x.pdf", "-o", out
+    )
+    assert status == 0 and str(out) in said
+    assert "[] [red]x.pdf" in sealflow("status")[1]
+
+
+def test_a_result_that_cannot_be_written_is_not_lost(sealflow: Sealflow, tmp_path: Path, letter: Path) -> None:
+    (tmp_path / "file").touch()
+    status, _, err = sealflow("run", pipeline(tmp_path, 'use = "normalize"'), letter, "-o", tmp_path / "file" / "o.pdf")
+    assert status == 69 and "output.unwritable" in err
+    command = next(line.split() for line in err.splitlines() if "sealflow export" in line)
+    assert sealflow(*command[1:3], "-o", tmp_path / "o.pdf")[0] == 0
+    assert (tmp_path / "o.pdf").exists()
+
+
 def test_rows_that_are_no_json_are_named_by_line(sealflow: Sealflow, tmp_path: Path, letter: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"a": 1}\n{"a": \n', "utf-8")
@@ -186,3 +245,27 @@ def test_an_unsigned_file_is_called_unsigned(sealflow: Sealflow, sealflow_json: 
 def test_json_is_one_document_without_noise(sealflow: Sealflow) -> None:
     _, out, _ = sealflow("pipelines", "--json")
     assert isinstance(json.loads(out), list)
+
+
+def test_orphans_are_counted_then_removed_and_what_a_run_needs_stays(
+    sealflow_json: SealflowJson, tmp_path: Path, letter: Path, shared_home: Path
+) -> None:
+    import hashlib
+    import os
+
+    status, run = sealflow_json("run", pipeline(tmp_path, 'use = "normalize"'), letter, "-o", tmp_path / "o.pdf")
+    assert status == 0
+    orphan = b"left by a killed process"
+    digest = hashlib.sha256(orphan).hexdigest()
+    place = shared_home / "store" / digest[:2] / digest
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(orphan)
+    needed = shared_home / "store" / run["files"][0][:2] / run["files"][0]
+    for path in (place, needed):
+        os.utime(path, (0, 0))
+    status, counted = sealflow_json("orphans", "--rehearse")
+    assert (status, counted["removed"]) == (0, False)
+    assert counted["orphans"] >= 1 and place.exists()
+    status, removed = sealflow_json("orphans")
+    assert status == 0 and removed["orphans"] >= 1
+    assert not place.exists() and needed.exists()

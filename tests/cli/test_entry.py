@@ -1,4 +1,5 @@
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,12 +62,21 @@ def test_a_fault_of_ours_is_70_with_words_and_trace(
     assert "boom" in err and ("unharmed" in err or "均未受影响" in err)
 
 
-def test_an_interrupted_command_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_command_is_130_and_says_that_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(entry.sealflow, "main", interrupt)
     assert main([]) == 130
+    err = capfd.readouterr().err
+    assert "resume" in err and "Traceback" not in err
+
+
+def test_wrong_usage_is_json_when_asked_for(sealflow: Sealflow) -> None:
+    status, out, err = sealflow("run", "--json")
+    assert (status, err) == (64, "") and json.loads(out)["error"]["code"] == "usage"
 
 
 def test_colours_stay_away_when_nobody_watches(sealflow: Sealflow) -> None:
