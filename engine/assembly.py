@@ -132,8 +132,9 @@ class Engine:
         if run.state != "done":
             raise Conflict(
                 "run.unfinished",
-                zh=f"任务 {run.id} 尚未完成（{run.state}），没有可交付的文件。",
-                en=f"The run {run.id} is not finished ({run.state}); there is no file to deliver yet.",
+                zh=f"任务 {run.id} 尚未完成（{run.state}），没有可交付的文件。用 sealflow status {run.id} 查看原因。",
+                en=f"The run {run.id} is not finished ({run.state}); there is no file to deliver yet. "
+                f"sealflow status {run.id} says why.",
                 run=str(run.id),
                 state=run.state,
             )

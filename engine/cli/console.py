@@ -48,7 +48,7 @@ def print_table(columns: Sequence[Text], rows: Iterable[Sequence[str]]) -> None:
 
 def print_indented(line: str) -> None:
     """One line two columns in, folded so that it stays there."""
-    output.print(Padding(Plain(line), (0, 0, 0, 2)))
+    output.print(Padding(Plain(line), (0, 0, 0, 2), expand=False))
 
 
 def report(error: SealflowError, *, as_json: bool = False) -> None:

@@ -21,6 +21,7 @@ from engine.pdf.faces import Glyph
 PICTURE_LIMIT = 8 * 1024 * 1024
 """Bytes of one picture value: a full A4 scan at 300 dpi, compressed, fits."""
 _TEXT_LIMIT = 10_000
+_MISSING = "value.missing"
 _DATE_PARTS = re.compile("YYYY|MM|M|DD|D")
 _CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
@@ -61,14 +62,29 @@ def require_values(controls: Sequence[Control], values: Mapping[str, Any]) -> No
 def refusal(faults: Sequence[Fault]) -> Rejected:
     """One error for many faults: their code if they share one, else ``value.several``; facts name the controls."""
     codes = sorted({fault.code for fault in faults})
+    told = _join_missing(faults)
     return Rejected(
         codes[0] if len(codes) == 1 else "value.several",
-        zh="".join(fault.zh for fault in faults),
-        en=" ".join(fault.en for fault in faults),
+        zh="".join(fault.zh for fault in told),
+        en=" ".join(fault.en for fault in told),
         faults=len(faults),
         codes=", ".join(codes),
         controls=", ".join(dict.fromkeys(fault.control for fault in faults)),
     )
+
+
+def _join_missing(faults: Sequence[Fault]) -> list[Fault]:
+    """One sentence for all values that are missing: twenty that differ in a name alone nobody reads."""
+    names = [fault.control for fault in faults if fault.code == _MISSING]
+    if len(names) < 2:
+        return list(faults)
+    joined = Fault(
+        _MISSING,
+        names[0],
+        zh=f"以下 {len(names)} 个必填控件尚未填写：{'、'.join(names)}。",
+        en=f"These {len(names)} required controls have no value: {', '.join(names)}.",
+    )
+    return [*(fault for fault in faults if fault.code != _MISSING), joined]
 
 
 def lay_out(controls: Sequence[Control], values: Mapping[str, Any]) -> tuple[dict[str, Drawing], tuple[Fault, ...]]:
@@ -108,7 +124,7 @@ def _lay_out(control: Control, value: Any) -> Drawing:
         return None
     if value is None or (isinstance(value, str) and not value.strip()):
         if control.required:
-            raise _fault("value.missing", name, "为必填项，尚未填写", "is required and has no value")
+            raise _fault(_MISSING, name, "为必填项，尚未填写", "is required and has no value")
         return None
     if control.kind == "text":
         if isinstance(value, bool) or not isinstance(value, str | int | float):

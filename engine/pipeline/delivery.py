@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import Unavailable
@@ -25,11 +26,17 @@ def deliver(files: Sequence[Path], target: Path) -> tuple[Path, ...]:
             shutil.copyfile(file, part)
             part.replace(place)
         except OSError as error:
-            part.unlink(missing_ok=True)
-            raise Unavailable(
-                "output.unwritable",
-                zh=f"无法写入 {place}：{error.strerror}。请检查路径、权限和磁盘空间后重试。",
-                en=f"{place} cannot be written: {error.strerror}. Check path, permissions and disk space, try again.",
-                file=str(place),
-            ) from error
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise unwritable(place, error) from error
     return places
+
+
+def unwritable(place: Path, error: OSError) -> Unavailable:
+    """Error for a place that takes no file."""
+    return Unavailable(
+        "output.unwritable",
+        zh=f"无法写入 {place}：{error.strerror}。请检查路径、权限和磁盘空间后重试。",
+        en=f"{place} cannot be written: {error.strerror}. Check path, permissions and disk space, try again.",
+        file=str(place),
+    )

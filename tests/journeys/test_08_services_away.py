@@ -60,6 +60,30 @@ async def test_a_run_waits_for_the_timestamp_and_the_key_is_used_once(
     assert [verdict for _, verdict, _ in desk.pdfsig(file)][:2] == ["Signature is Valid"] * 2
 
 
+async def test_a_person_is_told_once_what_is_awaited_and_how_to_go_on(
+    demo: DemoTrust, home: Path, records: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "sealflow.toml"
+    config.write_text(
+        f"""[trust]
+keys = "{demo.keyring_directory}"
+anchors = "{demo.anchors_directory}"
+timestamp_authorities = [{{ url = "{NOBODY.url}" }}]
+""",
+        "utf-8",
+    )
+    values, out = desk.SAMPLES / "labour-contract.values.json", tmp_path / "contract.pdf"
+    command = ("run", "labour-contract", desk.CONTRACT, "--values", values, "-o", out)
+    said = await desk.run_program(home, records, *command, SEALFLOW_CONFIG=str(config))
+    assert (said.status, said.out, out.exists()) == (69, "", False)
+    assert said.err.count("timestamp.unavailable") == 1 and said.err.count("127.0.0.1:9") <= 2
+    assert "warning" not in said.err and "Traceback" not in said.err
+    (resume,) = (line.split()[1:3] for line in said.err.splitlines() if "sealflow resume" in line)
+    assert "timestamp.unavailable" in (await desk.run_program(home, records, "status")).out
+    said = await desk.run_program(home, records, *resume, "-o", out)
+    assert (said.status, "B-LTA" in said.out, out.exists()) == (0, True, True), said.err
+
+
 async def test_a_second_authority_stands_in_for_the_first(settings: Settings, demo: DemoTrust) -> None:
     async with open_office(msgspec.structs.replace(settings, trust=trust_of(demo, NOBODY, demo.authority))) as office:
         run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
