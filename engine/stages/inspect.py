@@ -32,12 +32,18 @@ class Inspect:
         (source,) = work.sources
         report = await self.sandbox.call(inspection.inspect, source, self.page_limit)
         inspection.refuse(source.name, report)
-        if self.strict and report.findings:
-            codes = ", ".join(finding.code for finding in report.findings)
-            raise Rejected(
-                "document.not_clean",
-                zh=f"文件 {source.name} 含有签署前必须去除的内容（{codes}）。请先经过 normalize 阶段。",
-                en=f"{source.name} holds what must be gone before signing ({codes}). Let it pass the stage normalize.",
-                findings=codes,
-            )
+        if self.strict:
+            require_clean(source.name, report)
         return Done(facts={"pages": report.pages, "inspection": report.to_facts()})
+
+
+def require_clean(name: str, report: inspection.Inspection, *, accepted: frozenset[str] = frozenset()) -> None:
+    """Raise Rejected ``document.not_clean`` for any finding but the ``accepted`` codes."""
+    codes = ", ".join(sorted({finding.code for finding in report.findings} - accepted))
+    if codes:
+        raise Rejected(
+            "document.not_clean",
+            zh=f"文件 {name} 含有签署前必须去除的内容（{codes}）。请先经过 normalize 阶段。",
+            en=f"{name} holds what must be gone before signing ({codes}). Let it pass the stage normalize.",
+            findings=codes,
+        )

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from engine.errors import Defect, Misuse
+from engine.pdf import inspection, intake
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Caller, Sandbox, existing
+from engine.stages.inspect import require_clean
 from engine.trust.keys import Keyring
 from engine.trust.preparation import SignatureOrder
+from engine.trust.revisions import list_signers
 from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
@@ -42,7 +45,7 @@ class Sign:
     name: ClassVar[str] = "sign"
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.SIGNS
-    reads: ClassVar[frozenset[str]] = frozenset({SOUND})
+    reads: ClassVar[frozenset[str]] = frozenset({SOUND, "inspection"})
 
     async def run(self, work: Work) -> Done:
         for option, value in (("as", self.as_), ("field", self.field)):
@@ -66,6 +69,8 @@ class Sign:
             sound=work.facts.get(SOUND) == await digest_of(source),
         )
         stamper = self.timestamps if self.level == "B-T" else None
+        if not {SOUND, "inspection"} & work.facts.keys():
+            await self._inspect(source)
         async with self.sandbox.child() as child:
             around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)
             output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around)
@@ -84,6 +89,13 @@ class Sign:
             },
         }
         return Done(outputs=(output,), facts=facts)
+
+    async def _inspect(self, source: Path) -> None:
+        """Gate for a document nothing of ours has rewritten; one that others signed can only be taken or refused."""
+        report = await self.sandbox.call(inspection.inspect, source, intake.PAGE_LIMIT)
+        inspection.refuse(source.name, report)
+        if not (await self.sandbox.call(list_signers, source)).chains:
+            require_clean(source.name, report, accepted=frozenset({"form.fields"}))  # its own field is one
 
     async def _examine(self, output: Path, child: Caller) -> SignatureVerdict:
         """Read the level from what was written; a promise in the options proves nothing."""

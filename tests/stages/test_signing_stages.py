@@ -117,3 +117,38 @@ async def test_a_seal_that_is_no_picture_is_refused(desk: Desk, tmp_path: Path, 
     with pytest.raises(Rejected) as refusal:
         await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert refusal.value.code == "seal.unreadable"
+
+
+async def test_a_document_nobody_rewrote_is_refused_before_its_first_signature_if_it_acts(
+    desk: Desk, tmp_path: Path
+) -> None:
+    import pikepdf
+
+    source = tmp_path / "acting.pdf"
+    with pikepdf.open(draw_paper(tmp_path / "paper.pdf")) as pdf:
+        pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
+        pdf.save(source)
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
+    used = len(desk.notebook.entries)
+    with pytest.raises(Rejected) as refused:
+        await desk.carry_out(stage, source, tmp_path)
+    assert refused.value.code == "document.not_clean"
+    assert "action.script" in str(refused.value.facts["findings"])
+    assert len(desk.notebook.entries) == used, "no key was used"
+
+
+async def test_archiving_looks_at_every_revision_unless_these_very_bytes_were_sound(desk: Desk, tmp_path: Path) -> None:
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
+    done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert done.outputs is not None
+    signed = done.outputs[0]
+    tampered = tmp_path / "tampered.pdf"
+    content = bytearray(signed.read_bytes())
+    content[content.index(b"/MediaBox") + 1] ^= 1
+    tampered.write_bytes(content)
+    workspace = tmp_path / "archive"
+    workspace.mkdir()
+    facts = {"sound": done.facts["sound"]}
+    work = Work((tampered,), facts, workspace, "x", desk.notebook, Rack(tmp_path / "rack"))  # type: ignore[arg-type]
+    with pytest.raises(Rejected, match=r"archived|damaged"):
+        await Archive(desk.sandbox, desk.revocation, desk.timestamps).run(work)
