@@ -24,7 +24,7 @@ class Receipts(Middleware):
         message: MessageProxy,
         *,
         result: object = None,  # noqa: ARG002 - Dramatiq's name, as the next
-        exception: BaseException | None = None,  # noqa: ARG002
+        exception: BaseException | None = None,  # noqa: ARG002 - likewise
     ) -> None:
         """Whatever the outcome: when the run is looked at again is written in its records."""
         with self._turn, contextlib.suppress(Unavailable):

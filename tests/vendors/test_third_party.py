@@ -43,11 +43,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     (folder / "acme_sealflow.py").write_text(PLUGIN, "utf-8")
     for source in (ROOT, folder):
         must([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheels")], cwd=source)
-    must([sys.executable, "-m", "uv", "venv", "--offline", "-p", sys.executable, str(folder / "venv")], cwd=folder)
-    venv_python = folder / "venv" / "bin" / "python"
+    must([sys.executable, "-m", "venv", str(folder / "venv")], cwd=folder)
     wheels = [str(wheel) for wheel in (folder / "wheels").glob("*.whl")]
-    install = ["pip", "install", "-q", "--offline", "--no-deps", "-p", str(venv_python), *wheels]
-    must([sys.executable, "-m", "uv", *install], cwd=folder)
+    pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    must([*pip, "--no-index", "--no-deps", *wheels], cwd=folder)
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     return Machine(folder)
