@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -13,7 +12,7 @@ from pathlib import Path
 from engine.errors import Conflict
 from engine.pipeline.delivery import deliver
 from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
-from engine.pipeline.step import refuse_changed_bytes
+from engine.pipeline.step import refuse_changed_bytes, work_folder
 from engine.vendors.protocols import Storage
 
 
@@ -30,9 +29,9 @@ async def run_alone(
 
     Raises what the stage raises, and Conflict ``stage.waits`` for a stage that waits for an event.
     """
-    with tempfile.TemporaryDirectory(prefix="sealflow-") as folder:
+    with work_folder() as folder:
         read = {name: facts[name] for name in stage.reads if name in facts}
-        work = Work(sources, read, Path(folder), f"alone/{uuid.uuid4()}", ledger, storage)
+        work = Work(sources, read, folder, f"alone/{uuid.uuid4()}", ledger, storage)
         result = await stage.run(work)
         if isinstance(result, Paused):
             raise Conflict(

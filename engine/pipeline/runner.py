@@ -28,6 +28,8 @@ from engine.records.progress import StageRecord
 from engine.records.runs import Run
 from engine.vendors.protocols import Storage
 
+STORAGE_MISSING = "storage.missing"
+"""Code by which every storage says that it does not hold a content."""
 _log = structlog.get_logger(__name__)
 
 
@@ -129,6 +131,9 @@ class Runner:
         except StaleClaim:
             raise
         except Rejected as error:
+            if error.code == STORAGE_MISSING:
+                await self._postpone(run, _lost(run, error), counted=True)
+                return
             _log.info("run rejected", code=error.code)
             await self._settle(progress.reject, run, error.to_dict())
         except InDoubt as error:
@@ -239,6 +244,18 @@ class Runner:
             beating.cancel()
             with suppress(asyncio.CancelledError):
                 await beating
+
+
+def _lost(run: Run, error: Rejected) -> Defect:
+    """The store lost a content, or is not the one it was: no fault of the document, which must not be refused for it."""
+    return Defect(
+        "storage.lost",
+        zh=f"任务 {run.id} 所需的内容 {error.facts.get('digest', '')} 不在存储中。请检查存储目录是否已挂载、设置是否正确，"
+        "或从备份恢复，然后重试。",
+        en=f"The store does not hold what the run {run.id} needs ({error.facts.get('digest', '')}). Check that the right "
+        "store is mounted and set, or restore it from a backup, then try again.",
+        run=str(run.id),
+    )
 
 
 def _names(run: Run) -> tuple[str, ...]:

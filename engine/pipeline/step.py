@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Defect
+from engine.errors import Defect, Rejected, Unavailable
 from engine.pipeline.definition import canonical_json
 from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
 from engine.vendors.protocols import Storage
 
 _CHUNK = 1024 * 1024
+_ROOM = 32 * 1024 * 1024
+"""Bytes that must be free for work to begin and for an error of a document to be believed."""
 _NAME_LIMIT = 200
 """Bytes; file systems take 255, and a stage may add an ending."""
 
@@ -57,12 +62,11 @@ async def perform(
     stage raises, and Defect ``stage.broke_promise`` when an appending or signing stage changed bytes that were there
     before.
     """
-    with tempfile.TemporaryDirectory(prefix="sealflow-") as folder:
-        workspace, incoming = Path(folder, "work"), Path(folder, "in")
+    with work_folder() as folder:
+        workspace = folder / "work"
         workspace.mkdir()
-        incoming.mkdir()
-        stored = [await storage.get(digest, incoming) for digest in inputs]
-        sources = tuple(_named(Path(folder, "named"), stored, names)) if names else tuple(stored)
+        stored = [await storage.get(digest, folder) for digest in inputs]
+        sources = tuple(_named(folder, stored, names)) if names else tuple(stored)
         read = {name: facts[name] for name in stage.reads if name in facts}
         work = Work(sources, read, workspace, subject, ledger, storage, progress)
         result = await stage.run(work)
@@ -75,11 +79,48 @@ async def perform(
         return Outcome(tuple([await storage.put(path) for path in result.outputs]), result.facts)
 
 
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for one step, removed afterwards; raises Unavailable ``disk.full`` when its disk has no room.
+
+    A full disk makes parsers fail in ways that look like the document's fault, so an error on such a disk is not
+    believed: the run must not be rejected for good because of this machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="sealflow-") as folder:
+        _refuse_when_full(folder)
+        try:
+            yield Path(folder)
+        except (Rejected, Defect) as error:
+            _refuse_when_full(folder, error)
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _full(folder) from error
+            raise
+
+
+def _refuse_when_full(folder: str, cause: Exception | None = None) -> None:
+    if shutil.disk_usage(folder).free < _ROOM:
+        raise _full(folder) from cause
+
+
+def _full(folder: str) -> Unavailable:
+    place, free = Path(folder).parent, shutil.disk_usage(folder).free // 2**20
+    return Unavailable(
+        "disk.full",
+        zh=f"临时目录 {place} 所在磁盘空间不足（剩余 {free} MiB）。请清理或用 TMPDIR 指定其他目录；系统稍后会重试。",
+        en=f"The disk of the temporary folder {place} is too full ({free} MiB free). Make room or name another folder "
+        "with TMPDIR; it will be tried again.",
+        folder=str(place),
+        free_mb=free,
+    )
+
+
 def _named(folder: Path, files: Sequence[Path], names: Sequence[str]) -> Iterator[Path]:
     """Links to the files that bear people's names; each in a folder of its own, for two may be called the same."""
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
         link = folder / str(number) / _safe(name)
-        link.parent.mkdir(parents=True)
+        link.parent.mkdir()
         link.symlink_to(file.absolute())
         yield link
 
