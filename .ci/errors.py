@@ -71,16 +71,20 @@ def _read(file: Path) -> Iterator[Entry]:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         given = {keyword.arg: keyword.value for keyword in node.keywords}
-        words = [text for one in (*node.args[1:], *given.values()) if (text := _words(one))]
-        chinese = [text for text in words if re.search("[\u4e00-\u9fff]", text)]
-        if not (
-            node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str) and chinese
-        ):
+        if not (node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
+            continue
+        if "zh" in given and "en" in given:
+            zh, en = _words(given["zh"]), _words(given["en"])
+        else:  # given by position: the Chinese one is followed by the English one
+            words = [text for one in node.args[1:] if (text := _words(one))]
+            zh = next((text for text in words if re.search("[\u4e00-\u9fff]", text)), "")
+            en = words[words.index(zh) + 1] if zh and zh != words[-1] else ""
+        if not (zh and en):
             continue
         code = PREFIXES.get((place, name), "") + node.args[0].value
         if re.fullmatch(r"[a-z]+(\.[a-z_]+)?", code) and ("." in code or name in CLASSES):
             kind = name if name in CLASSES else RAISERS.get((place, name)) or RAISERS.get(name) or "finding"
-            yield Entry(code, kind, chinese[0], words[words.index(chinese[0]) + 1])
+            yield Entry(code, kind, zh, en)
 
 
 def _words(node: ast.expr) -> str:
