@@ -79,12 +79,7 @@ def _ole(path: Path) -> Kind:
     # Names in an OLE directory are UTF-16; the directory may stand anywhere in the file (MS-CFB 2.6).
     content = path.read_bytes()
     if "EncryptedPackage".encode("utf-16-le") in content:
-        raise Rejected(
-            "document.encrypted",
-            zh=f"文件 {path.name} 设有打开密码，无法处理。请在 Word 中取消密码后重新上传。",
-            en=f"{path.name} needs a password to open. Remove it in Word and upload the file again.",
-            file=path.name,
-        )
+        raise intake.encrypted(path.name)
     if "WordDocument".encode("utf-16-le") in content:
         return Kind.DOC
     raise _unknown(path.name, "Office 97", "请另存为 Word（.docx）或 PDF 后上传", "Save it as Word (.docx) or PDF")

@@ -35,16 +35,13 @@ def reading(file: str) -> Iterator[None]:
         with pikepdf.explicit_conversion():
             yield
     except pikepdf.PasswordError:
-        raise Rejected(
-            "document.encrypted",
-            zh=f"文件 {file} 设有打开密码，无法处理。请去除密码后重新上传。",
-            en=f"{file} needs a password to open. Save it without a password and upload it again.",
-            file=file,
-        ) from None
+        raise encrypted(file) from None
     except (pikepdf.PikepdfError, RecursionError, UnicodeDecodeError) as error:
         reason = re.sub(r"^\S*/", "", str(error))[:200]  # the library names the file with its folder
         if "memory" in reason or "limit" in reason:
             raise too_large(file) from None
+        if "unsupported encryption filter" in reason:  # for holders of a certificate, not of a password
+            raise encrypted(file) from None
         raise damaged(file, reason) from None
 
 
@@ -52,6 +49,9 @@ def open_pdf(path: Path, page_limit: int = PAGE_LIMIT) -> pikepdf.Pdf:
     """Open ``path`` within ``reading``; raises Rejected ``document.too_many_pages`` or ``document.no_pages`` too."""
     limit_decoder()
     pdf = pikepdf.open(path, conversion_mode="explicit")
+    if pdf.is_encrypted and not pdf.user_password_matched:
+        # An empty owner password opens it here, while every viewer asks its reader for the other one.
+        raise encrypted(path.name)
     pages = len(pdf.pages)
     if pages > page_limit:
         raise too_many_pages(path.name, pages, page_limit)
@@ -86,6 +86,16 @@ def name_of(value: object) -> str:
         return ""
     given = _ESCAPED.sub(lambda match: bytes([int(match.group(1), 16)]), value.unparse())
     return given.decode("utf-8", "surrogateescape")
+
+
+def encrypted(file: str) -> Rejected:
+    """Rejected ``document.encrypted``."""
+    return Rejected(
+        "document.encrypted",
+        zh=f"文件 {file} 设有打开密码，无法处理。请去除密码后重新上传。",
+        en=f"{file} needs a password to open. Save it without a password and upload it again.",
+        file=file,
+    )
 
 
 def damaged(file: str, reason: str) -> Rejected:

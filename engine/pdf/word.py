@@ -133,7 +133,7 @@ def neutral_package(source: Path, target: Path) -> Path:
             if len(set(names)) != len(names):
                 raise intake.damaged(source.name, "two parts of one name")  # readers differ on which one counts
             if any(entry.flag_bits & 1 for entry in entries):
-                raise _password(source.name)
+                raise intake.encrypted(source.name)
             manner = word_typefaces.judge(package)
             for entry in entries:
                 with package.open(entry) as part:
@@ -183,15 +183,6 @@ def _finish(file: str, target: Path) -> int:
         pages = len(pdf.pages)
     made.replace(target)
     return pages
-
-
-def _password(file: str) -> Rejected:
-    return Rejected(
-        "document.encrypted",
-        zh=f"文件 {file} 设有打开密码，无法处理。请取消密码后重新上传。",
-        en=f"{file} needs a password to open. Remove it and upload the file again.",
-        file=file,
-    )
 
 
 def _not_convertible(file: str, reason: str) -> Rejected:

@@ -213,6 +213,23 @@ def test_a_password_is_refused_and_mere_permissions_are_lifted(tmp_path: Path) -
         assert not opened.is_encrypted
 
 
+def test_a_file_that_viewers_ask_a_password_for_is_refused_though_its_owner_set_none(tmp_path: Path) -> None:
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.save(tmp_path / "a.pdf", encryption=pikepdf.Encryption(user="secret", owner=""))
+    with pytest.raises(Rejected) as refusal:
+        normalize(tmp_path / "a.pdf", tmp_path / "target.pdf")
+    assert refusal.value.code == "document.encrypted"
+
+
+def test_a_file_encrypted_for_holders_of_a_certificate_is_called_encrypted(tmp_path: Path) -> None:
+    handler = b"/ID[(1)(1)]/Encrypt<</Filter/Adobe.PubSec/SubFilter/adbe.pkcs7.s5/V 4/Length 128>>"
+    (tmp_path / "a.pdf").write_bytes(one_page(trailer=handler))
+    with pytest.raises(Rejected) as refusal:
+        normalize(tmp_path / "a.pdf", tmp_path / "target.pdf")
+    assert refusal.value.code == "document.encrypted"
+
+
 @pytest.mark.parametrize(
     ("catalog", "finding"),
     [
