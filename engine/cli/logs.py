@@ -37,7 +37,10 @@ def _configure(*first: structlog.types.Processor) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=console.errors.is_terminal),
+            structlog.dev.ConsoleRenderer(
+                colors=console.errors.is_terminal,
+                exception_formatter=structlog.dev.plain_traceback,  # the fancy one prints variables: what people wrote
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is then: a caller may have replaced it

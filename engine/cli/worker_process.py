@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from engine import assembly
+from engine.cli import logs
 from engine.records import claims, journal
 from engine.records.cluster.supervisor import Cluster
 from engine.settings import load_settings
@@ -15,6 +16,7 @@ from engine.tasks.composition import Composition
 
 def compose() -> Composition:
     """Parts of this installation for one worker process."""
+    logs.tell_operators()
     settings = load_settings()
 
     @asynccontextmanager

@@ -247,13 +247,14 @@ class Runner:
 
 
 def _lost(run: Run, error: Rejected) -> Defect:
-    """The store lost a content, or is not the one it was: no fault of the document, which must not be refused for it."""
+    """The store lost a content, or is another one than before: the document must not be refused for it."""
+    digest = error.facts.get("digest", "")
     return Defect(
         "storage.lost",
-        zh=f"任务 {run.id} 所需的内容 {error.facts.get('digest', '')} 不在存储中。请检查存储目录是否已挂载、设置是否正确，"
-        "或从备份恢复，然后重试。",
-        en=f"The store does not hold what the run {run.id} needs ({error.facts.get('digest', '')}). Check that the right "
-        "store is mounted and set, or restore it from a backup, then try again.",
+        zh=f"任务 {run.id} 所需的内容 {digest} 不在存储中。"
+        "请检查存储目录是否已挂载、设置是否正确，或从备份恢复，然后重试。",
+        en=f"The store does not hold what the run {run.id} needs ({digest}). Check that the right store is mounted "
+        "and set, or restore it from a backup, then try again.",
         run=str(run.id),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import structlog
 
-from engine.cli import entry
+from engine.cli import entry, logs
 from engine.cli.entry import main
 
 Sealflow = Callable[..., tuple[int, str, str]]
@@ -97,3 +97,15 @@ def test_warnings_follow_standard_error_when_it_is_replaced(
     monkeypatch.setattr(sys, "stderr", elsewhere)
     structlog.get_logger("any").warning("heard")
     assert "heard" in elsewhere.getvalue()
+
+
+@pytest.mark.parametrize("tell", [logs.tell_people, logs.tell_operators])
+def test_a_logged_fault_shows_no_variables(tell: Callable[[], None], capfd: pytest.CaptureFixture[str]) -> None:
+    tell()
+    secret = "".join(("open", " ", "sesame"))
+    try:
+        _ = len(secret) // 0
+    except ZeroDivisionError:
+        structlog.get_logger("any").exception("broke down")
+    err = capfd.readouterr().err
+    assert "broke down" in err and "ZeroDivisionError" in err and secret not in err

@@ -284,3 +284,20 @@ async def test_a_leg_that_is_cancelled_gives_its_claim_back_at_once(runner: Runn
     gate.set()
     await runner.advance(run_id)
     assert (await state(runner, run_id)).state == "done"
+
+
+async def test_a_store_that_is_not_there_is_not_blamed_on_the_document(runner: Runner, tmp_path: Path) -> None:
+    """As when its disk was not mounted: the run goes on once the contents are back."""
+    run_id = await start(runner, tmp_path, 'use = "shout"', text=b"lost and found")
+    (digest,) = (await state(runner, run_id)).head
+    await runner.storage.delete(digest)
+    await runner.advance(run_id)
+    run = await state(runner, run_id)
+    assert run.state == "ready" and run.error is not None
+    assert (run.error["class"], run.error["code"]) == ("Defect", "storage.lost") and digest in run.error["en"]
+    (tmp_path / "again").write_bytes(b"lost and found")
+    assert await runner.storage.put(tmp_path / "again") == digest
+    async with runner.database.transaction() as connection:
+        await attention.retry(connection, run_id)
+    await runner.advance(run_id)
+    assert (await state(runner, run_id)).state == "done"

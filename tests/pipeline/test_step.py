@@ -1,13 +1,16 @@
+import errno
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import Conflict, Defect
+from engine.errors import Conflict, Defect, Rejected, Unavailable
 from engine.pipeline.alone import ScratchStorage, run_alone
 from engine.pipeline.stage import Done, Effect, Work
 from engine.pipeline.step import Outcome, checkpoint_key, perform, refuse_changed_bytes
@@ -136,3 +139,49 @@ async def test_a_stage_sees_its_files_under_the_names_people_gave_them(names: li
             and len(given_name) < 50
         ):
             assert heard == given_name
+
+
+@dataclass(frozen=True)
+class Stumble:
+    """Raises what it is given."""
+
+    error: Exception
+
+    name: ClassVar[str] = "stumble"
+    version: ClassVar[int] = 1
+    effect: ClassVar[Effect] = Effect.APPENDS
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    async def run(self, work: Work) -> Done:
+        raise self.error
+
+
+@pytest.mark.parametrize("free", [0, 1 << 30])
+@pytest.mark.parametrize(
+    ("error", "with_room"),
+    [
+        (Rejected("document.crashes_parser", zh="", en=""), Rejected),
+        (Defect("sandbox.unexpected", zh="", en=""), Defect),
+        (OSError(errno.ENOSPC, "No space left on device"), Unavailable),
+        (OSError(errno.EACCES, "Permission denied"), PermissionError),
+    ],
+)
+async def test_a_document_is_not_blamed_for_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, with_room: type[Exception], free: int
+) -> None:
+    """The disk is full from the beginning or fills while the stage works."""
+    left = iter([1 << 30, free, free, free])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(left)))
+    expected = with_room if free or isinstance(error, PermissionError) else Unavailable
+    with pytest.raises(expected) as caught:
+        await run_alone(
+            Stumble(error), (), {}, tmp_path / "out", ledger=MemoryLedger(), storage=ScratchStorage(tmp_path)
+        )
+    if isinstance(caught.value, Unavailable):
+        assert caught.value.code == "disk.full" and "TMPDIR" in caught.value.text.en
+
+
+async def test_no_work_begins_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(Unavailable):
+        await run_alone(Recite(), (), {}, tmp_path / "out", ledger=MemoryLedger(), storage=ScratchStorage(tmp_path))
