@@ -18,6 +18,7 @@ USAGE, BUG, INTERRUPTED = 64, 70, 130
 _COMMANDS = {
     "run": "run:run",
     "batch": "batch:batch",
+    "submit": "submit:submit",
     "stage": "stage:stage",
     "verify": "verify:verify",
     "status": "runs:status",
