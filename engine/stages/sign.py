@@ -1,4 +1,4 @@
-"""Stage ``sign``: one party signs one field that exists already; B-B and B-T only, ``archive`` adds the rest."""
+"""Stage ``sign``: one party signs one field that exists already; with several parties let ``archive`` come last."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from engine.pdf import inspection, intake
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Caller, Sandbox, existing
 from engine.stages.inspect import require_clean
+from engine.trust.archiving import archive_document
 from engine.trust.keys import Keyring
 from engine.trust.preparation import SignatureOrder
 from engine.trust.revisions import list_signers
+from engine.trust.revocation import RevocationSource
 from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
@@ -35,9 +37,10 @@ class Sign:
     sandbox: Sandbox
     keyring: Keyring
     timestamps: TimestampClient
+    revocation: RevocationSource
     as_: str = ""
     field: str = ""
-    level: Literal["B-B", "B-T"] = "B-T"
+    level: Literal["B-B", "B-T", "B-LT", "B-LTA"] = "B-T"
     seal: Path | None = None
     reason: str | None = None
     location: str | None = None
@@ -68,12 +71,15 @@ class Sign:
             location=self.location,
             sound=work.facts.get(SOUND) == await digest_of(source),
         )
-        stamper = self.timestamps if self.level == "B-T" else None
+        stamper = None if self.level == "B-B" else self.timestamps
         if not {SOUND, "inspection"} & work.facts.keys():
             await self._inspect(source)
         async with self.sandbox.child() as child:
             around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)
             output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around)
+            if self.level in ("B-LT", "B-LTA"):
+                signed, output = output, work.workspace / "archived.pdf"
+                await archive_document(signed, output, self.level, self.revocation, self.timestamps, around)
             verdict = await self._examine(output, child)
         facts = {
             "level_requested": self.level,
@@ -99,7 +105,7 @@ class Sign:
 
     async def _examine(self, output: Path, child: Caller) -> SignatureVerdict:
         """Read the level from what was written; a promise in the options proves nothing."""
-        report = await examine(child, output, self.field)
+        report = await examine(child, output, self.field if self.level in ("B-B", "B-T") else None, later=False)
         for verdict in report.signatures:
             if self.field in verdict.fields and verdict.level == self.level:
                 return verdict

@@ -62,7 +62,16 @@ async def test_a_contract_is_signed_by_two_and_archived(desk: Desk, tmp_path: Pa
     seal = draw_seal_picture(tmp_path / "seal.png")
     source = draw_paper(tmp_path / "paper.pdf")
     for party, place in (("employer", "party-a"), ("employee", "party-b")):
-        stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_=party, field=place, seal=seal, reason="同意")
+        stage = Sign(
+            desk.sandbox,
+            desk.keyring,
+            desk.timestamps,
+            desk.revocation,
+            as_=party,
+            field=place,
+            seal=seal,
+            reason="同意",
+        )
         done = await desk.carry_out(stage, source, tmp_path)
         assert done.facts["level_achieved"] == done.facts["level_requested"] == "B-T"
         assert done.facts[f"signature:{place}"]["party"] == party
@@ -74,7 +83,9 @@ async def test_a_contract_is_signed_by_two_and_archived(desk: Desk, tmp_path: Pa
 
 
 async def test_level_b_b_needs_no_timestamp_and_claims_none(desk: Desk, tmp_path: Path) -> None:
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a", level="B-B")
+    stage = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a", level="B-B"
+    )
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.facts["level_achieved"] == "B-B"
     assert done.facts["signature:party-a"]["stamped_at"] is None
@@ -86,21 +97,21 @@ async def test_a_timestamp_is_appended_to_any_file(desk: Desk, tmp_path: Path) -
 
 @pytest.mark.parametrize("options", [{"as_": "employer"}, {"field": "party-a"}])
 async def test_a_missing_option_is_named(desk: Desk, tmp_path: Path, options: dict[str, str]) -> None:
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, **options)  # type: ignore[arg-type]
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, **options)  # type: ignore[arg-type]
     with pytest.raises(Misuse) as refusal:
         await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert refusal.value.code == "sign.option"
 
 
 async def test_nothing_is_signed_or_archived_on_top_of_a_broken_signature(desk: Desk, tmp_path: Path) -> None:
-    first = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
+    first = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a")
     done = await desk.carry_out(first, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.outputs is not None
     content = done.outputs[0].read_bytes()
     forged = tmp_path / "forged.pdf"
     forged.write_bytes(content.replace(b"/MediaBox [ 0 0 595", b"/MediaBox [ 0 0 195", 1))
     assert forged.read_bytes() != content
-    second = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employee", field="party-b")
+    second = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employee", field="party-b")
     with pytest.raises(Rejected) as refusal:
         await desk.carry_out(second, forged, tmp_path)
     assert refusal.value.code == "signature.earlier_broken"
@@ -113,7 +124,9 @@ async def test_nothing_is_signed_or_archived_on_top_of_a_broken_signature(desk: 
 async def test_a_seal_that_is_no_picture_is_refused(desk: Desk, tmp_path: Path, content: bytes) -> None:
     seal = tmp_path / "seal.png"
     seal.write_bytes(content)
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a", seal=seal)
+    stage = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a", seal=seal
+    )
     with pytest.raises(Rejected) as refusal:
         await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert refusal.value.code == "seal.unreadable"
@@ -128,7 +141,7 @@ async def test_a_document_nobody_rewrote_is_refused_before_its_first_signature_i
     with pikepdf.open(draw_paper(tmp_path / "paper.pdf")) as pdf:
         pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
         pdf.save(source)
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a")
     used = len(desk.notebook.entries)
     with pytest.raises(Rejected) as refused:
         await desk.carry_out(stage, source, tmp_path)
@@ -138,7 +151,7 @@ async def test_a_document_nobody_rewrote_is_refused_before_its_first_signature_i
 
 
 async def test_archiving_looks_at_every_revision_unless_these_very_bytes_were_sound(desk: Desk, tmp_path: Path) -> None:
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, as_="employer", field="party-a")
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a")
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.outputs is not None
     signed = done.outputs[0]
@@ -152,3 +165,11 @@ async def test_archiving_looks_at_every_revision_unless_these_very_bytes_were_so
     work = Work((tampered,), facts, workspace, "x", desk.notebook, Rack(tmp_path / "rack"))  # type: ignore[arg-type]
     with pytest.raises(Rejected, match=r"archived|damaged"):
         await Archive(desk.sandbox, desk.revocation, desk.timestamps).run(work)
+
+
+async def test_a_lone_signer_reaches_the_archival_level_in_one_stage(desk: Desk, tmp_path: Path) -> None:
+    parts = (desk.sandbox, desk.keyring, desk.timestamps, desk.revocation)
+    stage = Sign(*parts, as_="platform", field="party-a", level="B-LTA")
+    done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert (done.facts["level_requested"], done.facts["level_achieved"]) == ("B-LTA", "B-LTA")
+    assert done.facts["signature:party-a"]["stamped_at"]
