@@ -191,7 +191,9 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
         pins = Pins(database, storage, tools.catalogue, settings.home / "resources")
         work = settings.work
         pace = Pace(work.lease, work.attempts, work.backoff, work.backoff_limit)
-        runner = Runner(database, storage, PostgresLedger(database), pins, pace, observer or Silent())
+        runner = Runner(
+            database, storage, PostgresLedger(database), pins, pace, observer or Silent(), tools.sandbox.document
+        )
         yield Engine(tools, database, storage, pins, runner)
 
 

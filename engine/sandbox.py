@@ -15,8 +15,10 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar, get_type_hints
@@ -43,6 +45,8 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+_SHARED_SECONDS = 5.0
+"""Wall time after which a child gets no further call: its limits count over all of them."""
 
 
 class _Server:
@@ -105,12 +109,31 @@ class Child:
     """A limited child that waits for calls; after a call that raised no more should be made."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limits: Limits, progress: Progress | None
+        self,
+        server: _Server,
+        number: int,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        limits: Limits,
     ) -> None:
+        self.progress: Progress | None = None
+        self._server = server
+        self._number = number
         self._reader = reader
         self._writer = writer
         self._limits = limits
-        self._progress = progress
+        self._spent = 0.0
+
+    def serves(self, server: _Server, limits: Limits) -> bool:
+        """Whether it has these limits, and most of them still to use."""
+        return server is self._server and limits == self._limits and self._spent < _SHARED_SECONDS
+
+    def kill(self) -> None:
+        self._server.kill(self._number)
+
+    def close(self) -> None:
+        """Let it end as soon as it is idle."""
+        self._writer.close()
 
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a module-level function of ours in the child and return its result.
@@ -121,6 +144,7 @@ class Child:
         ``document.crashes_parser``; any other exception is Defect ``sandbox.unexpected``.
         """
         request = wire.encode([wire.name_of(function), list(args), kwargs, self._limits])
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
                 self._writer.write(wire.frame(wire.Frame.REQUEST, request))
@@ -128,17 +152,15 @@ class Child:
         except TimeoutError:
             raise _too_slow(self._limits) from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise Defect(
-                "sandbox.lost",
-                zh="处理文件的隔离进程意外中断。系统将重试。",
-                en="The isolated process that worked on the file was lost. It will be tried again.",
-            ) from None
+            raise _lost() from None
+        finally:
+            self._spent += time.monotonic() - began
 
     async def _receive(self, function: Callable[..., R]) -> R:
         while True:
             kind, body = await wire.read_frame(self._reader)
-            if kind is wire.Frame.PROGRESS and self._progress is not None:
-                self._progress(*msgspec.msgpack.decode(body, type=tuple[int, int]))
+            if kind is wire.Frame.PROGRESS and self.progress is not None:
+                self.progress(*msgspec.msgpack.decode(body, type=tuple[int, int]))
             elif kind is wire.Frame.RESULT:
                 result: R = wire.decode(body, get_type_hints(function)["return"])
                 return result
@@ -146,6 +168,22 @@ class Child:
                 raise errors.from_dict(msgspec.msgpack.decode(body))
             elif kind is wire.Frame.ENDED:
                 raise _died(msgspec.msgpack.decode(body, type=int))
+
+
+@dataclass(slots=True)
+class _Shared:
+    """The child that calls about one document take in turn."""
+
+    child: Child | None = None
+    busy: bool = False
+
+    def drop(self) -> None:
+        if self.child is not None:
+            self.child.close()
+            self.child = None
+
+
+_current: ContextVar[_Shared | None] = ContextVar("shared child", default=None)
 
 
 class Sandbox:
@@ -167,24 +205,56 @@ class Sandbox:
         return other
 
     @asynccontextmanager
+    async def document(self) -> AsyncIterator[None]:
+        """Let the calls this task makes in the block share a child; for a block that deals with one document.
+
+        A fork and the first touch of every parser cost more than most calls. Calls at the same time, with other
+        limits, or after a call that raised or took long still get a child of their own.
+        """
+        shared = _Shared()
+        token = _current.set(shared)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+            shared.drop()
+
+    @asynccontextmanager
     async def child(self) -> AsyncIterator[Child]:
         """Give one limited child for several calls about one document; it ends with the block.
 
         Processor time and memory count over all its calls, wall time for each.
         """
+        shared = _current.get()
+        if shared is None or shared.busy:
+            shared = _Shared()
+            lasting = False
+        else:
+            lasting = True
+        if shared.child is None or not shared.child.serves(self._server, self._limits):
+            shared.drop()
+            shared.child = await self._open()
+        shared.busy = True
+        shared.child.progress = self._progress
+        try:
+            yield shared.child
+        except BaseException:
+            shared.child.kill()  # it may be busy; an idle one ends when the connection does
+            shared.drop()
+            raise
+        finally:
+            shared.busy = False
+            if not lasting:
+                shared.drop()
+
+    async def _open(self) -> Child:
         number = next(self._server.numbers)
         ours, theirs = socket.socketpair()
         with theirs:
             await self._server.send(b"child %d" % number, theirs)
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours)
-        try:
-            yield Child(reader, writer, self._limits, self._progress)
-        except BaseException:
-            self._server.kill(number)  # it may be busy; an idle one ends when the connection does
-            raise
-        finally:
-            writer.close()
+        return Child(self._server, number, reader, writer, self._limits)
 
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function in a child of its own; see ``Child.call``."""
@@ -220,11 +290,21 @@ def _died(status: int) -> SealflowError:
             zh="该文件展开后超过了大小限制。请拆分或压缩后再试。",
             en="The file grows beyond the allowed size when processed. Split or compress it.",
         )
+    if number in (signal.SIGKILL, signal.SIGTERM):  # nobody but the system or an operator sends these
+        return _lost()
     return Rejected(
         "document.crashes_parser",
         zh="该文件导致解析程序崩溃，可能已损坏或含有恶意内容。请用原软件重新导出后再试。",
         en="The file crashed the program that reads it; it is damaged or hostile. Export it anew from its source.",
         signal=number,
+    )
+
+
+def _lost() -> Defect:
+    return Defect(
+        "sandbox.lost",
+        zh="处理文件的隔离进程意外中断。系统将重试。",
+        en="The isolated process that worked on the file was lost. It will be tried again.",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,10 +64,20 @@ class Pace:
 
 
 class Runner:
-    """Submits runs and advances them; safe to use from any number of tasks, processes and hosts at once."""
+    """Submits runs and advances them; safe to use from any number of tasks, processes and hosts at once.
+
+    ``around``: entered for every leg; one leg deals with one document.
+    """
 
     def __init__(
-        self, database: Database, storage: Storage, ledger: Ledger, pins: Pins, pace: Pace, observer: Observer
+        self,
+        database: Database,
+        storage: Storage,
+        ledger: Ledger,
+        pins: Pins,
+        pace: Pace,
+        observer: Observer,
+        around: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
         self.database = database
         self.storage = storage
@@ -75,6 +85,7 @@ class Runner:
         self.pins = pins
         self._pace = pace
         self._observer = observer
+        self._around = around
 
     async def submit(
         self,
@@ -106,7 +117,7 @@ class Runner:
             return
         with structlog.contextvars.bound_contextvars(run=str(run_id)):
             try:
-                async with self._heartbeat(run):
+                async with self._heartbeat(run), self._around():
                     await self._leg(run)
             except StaleClaim:
                 _log.info("claim taken over", epoch=run.epoch)

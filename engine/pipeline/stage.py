@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from engine.errors import Rejected
 from engine.vendors.protocols import Storage
 
 Facts = Mapping[str, Any]
@@ -48,7 +49,7 @@ class Ledger(Protocol):
 class Work:
     """One call of a stage.
 
-    ``sources``: the files to work on, read-only; one for most stages. ``facts``: those named in the stage's
+    ``sources``: the files to work on, read-only; most stages take one, their ``source``. ``facts``: those named in the stage's
     ``reads``. ``workspace``: an empty directory that is removed afterwards. ``subject``: unique and stable for this
     step of this run, the start of every effect key. ``progress(done, total)``: for work a person waits for.
     """
@@ -60,6 +61,21 @@ class Work:
     ledger: Ledger
     storage: Storage
     progress: Callable[[int, int], None] = lambda _done, _total: None
+
+    @property
+    def source(self) -> Path:
+        """The one file of a stage that takes one; raises Rejected ``stage.one_file``."""
+        if len(self.sources) != 1:
+            number = len(self.sources)
+            raise Rejected(
+                "stage.one_file",
+                zh=f"此步骤一次只处理一个文件，却收到 {number} 个。"
+                "请在流程中先加入 merge 阶段合并它们，或为每个文件各提交一次。",
+                en=f"This step takes one file and got {number}. Put the stage merge before it to join them, "
+                "or submit each file on its own.",
+                files=number,
+            )
+        return self.sources[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,9 @@ async def mined_runner(settings: Settings, url: str) -> AsyncIterator[MinedRunne
             pins = Pins(database, storage, catalogue, settings.home / "resources")
             work = settings.work
             pace = Pace(work.lease, work.attempts, work.backoff, work.backoff_limit)
-            runner = MinedRunner(database, storage, MinedLedger(database, mines), pins, pace, Silent())
+            runner = MinedRunner(
+                database, storage, MinedLedger(database, mines), pins, pace, Silent(), tools.sandbox.document
+            )
             runner.mines = mines
             yield runner
     finally:
