@@ -49,9 +49,9 @@ class Ledger(Protocol):
 class Work:
     """One call of a stage.
 
-    ``sources``: the files to work on, read-only; most stages take one, their ``source``. ``facts``: those named in the stage's
-    ``reads``. ``workspace``: an empty directory that is removed afterwards. ``subject``: unique and stable for this
-    step of this run, the start of every effect key. ``progress(done, total)``: for work a person waits for.
+    ``sources``: the files to work on, read-only; most stages take one, their ``source``. ``facts``: those named in the
+    stage's ``reads``. ``workspace``: an empty directory that is removed afterwards. ``subject``: unique and stable for
+    this step of this run, the start of every effect key. ``progress(done, total)``: for work a person waits for.
     """
 
     sources: tuple[Path, ...]

@@ -36,7 +36,7 @@ class Archive:
     reads: ClassVar[frozenset[str]] = frozenset({SOUND})
 
     async def run(self, work: Work) -> Done:
-        (source,) = work.sources
+        source = work.source
         output = work.workspace / "archived.pdf"
         async with self.sandbox.child() as child:
             around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)

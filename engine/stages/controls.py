@@ -30,7 +30,7 @@ class Controls:
 
     async def run(self, work: Work) -> Done:
         check_controls(self.controls)
-        (source,) = work.sources
+        source = work.source
         target = work.workspace / "controls.pdf"
         placed = await self.sandbox.call(placement.place_controls, source, target, self.controls)
         return Done(outputs=(target,), facts={"controls": msgspec.to_builtins(list(placed))})

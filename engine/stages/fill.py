@@ -28,7 +28,7 @@ class Fill:
     async def run(self, work: Work) -> Done:
         controls = read_placed(work.facts.get("controls", ()))
         values: dict[str, Any] = dict(work.facts.get("values") or {})
-        (source,) = work.sources
+        source = work.source
         target = work.workspace / "filled.pdf"
         await self.sandbox.call(filling.fill_document, source, target, controls, values)
         return Done(outputs=(target,))

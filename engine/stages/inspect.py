@@ -29,7 +29,7 @@ class Inspect:
     page_limit: int = intake.PAGE_LIMIT
 
     async def run(self, work: Work) -> Done:
-        (source,) = work.sources
+        source = work.source
         report = await self.sandbox.call(inspection.inspect, source, self.page_limit)
         inspection.refuse(source.name, report)
         if self.strict:

@@ -27,7 +27,7 @@ class Normalize:
     page_limit: int = intake.PAGE_LIMIT
 
     async def run(self, work: Work) -> Done:
-        (source,) = work.sources
+        source = work.source
         target = work.workspace / "normalized.pdf"
         result = await self.sandbox.call(normalization.normalize, source, target, self.page_limit)
         facts = {

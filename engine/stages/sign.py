@@ -59,7 +59,7 @@ class Sign:
                     en=f"The stage sign lacks the option {option}. Add it to the pipeline file.",
                     option=option,
                 )
-        (source,) = work.sources
+        source = work.source
         key = await self.keyring.key(self.as_)
         claimed = datetime.now(UTC).replace(microsecond=0)
         order = SignatureOrder(

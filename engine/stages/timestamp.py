@@ -25,6 +25,6 @@ class Timestamp:
     reads: ClassVar[frozenset[str]] = frozenset()
 
     async def run(self, work: Work) -> Done:
-        (source,) = work.sources
+        source = work.source
         around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
         return Done(outputs=(await stamp_document(source, work.workspace / "stamped.pdf", self.timestamps, around),))

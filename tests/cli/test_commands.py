@@ -77,6 +77,15 @@ def test_a_refused_file_is_65_and_the_original_is_kept(
     assert run["error"]["code"].startswith("document.")
 
 
+def test_two_files_for_a_pipeline_that_takes_one_are_refused_with_a_way_out(
+    sealflow: Sealflow, tmp_path: Path, letter: Path
+) -> None:
+    file, out = pipeline(tmp_path, 'use = "normalize"'), tmp_path / "o.pdf"
+    for command in (("run", file), ("stage", "normalize")):
+        status, _, err = sealflow(*command, letter, letter, "-o", out)
+        assert status == 65 and "stage.one_file" in err and "merge" in err and "Traceback" not in err
+
+
 def test_an_error_is_json_when_asked_for(sealflow_json: SealflowJson) -> None:
     status, said = sealflow_json("status", str(uuid4()))
     assert (status, said["error"]["code"]) == (65, "run.unknown")

@@ -90,10 +90,10 @@ def surroundings(home: Path, records: str) -> dict[str, str]:
     return {**os.environ, "SEALFLOW_HOME": str(home), "DATABASE_URL": records, "SEALFLOW_LANG": "en", "COLUMNS": "80"}
 
 
-def count(url: str, table: LiteralString, condition: LiteralString) -> int:
+def count(url: str, table: LiteralString, condition: LiteralString, *arguments: object) -> int:
     """Rows of a table for which a condition holds."""
     with psycopg.connect(url) as connection:
-        (number,) = connection.execute(f"select count(*) from {table} where {condition}").fetchone() or (0,)
+        (number,) = connection.execute(f"select count(*) from {table} where {condition}", arguments).fetchone() or (0,)
     return int(number)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import shutil
+import signal
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.settings import Authority, Settings, Trust
-from engine.trust.authority.pki import open_pki
+from engine.trust.authority import certificates
+from engine.trust.authority.pki import open_pki, write_pkcs12
 from engine.trust.authority.stamping import TokenIssuer
 from engine.trust.demo import DemoTrust, ensure_demo
 from engine.trust.keys import Pkcs12Keyring
@@ -182,4 +187,49 @@ async def test_a_run_outlives_a_key_that_is_not_at_hand(
             shutil.copy2(demo.keyring_directory / file, keys / file)
         run = await office.engine.again(run.id)
     assert run.state == "done", run.error
+    assert [attempts for *_, attempts, _ in desk.effects(records, run, "signature")] == [1, 1]
+
+
+async def test_an_expired_key_stops_the_run_until_it_is_renewed(
+    settings: Settings, demo: DemoTrust, records: str, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    shutil.copytree(demo.keyring_directory, keys)
+    pki = open_pki(demo.directory)
+    short = timedelta(minutes=1)  # certificates of the demo begin an hour ago
+    expired = certificates.make_party(pki.issuing, pki.base, "DEMO Expired", "DEMO", validity=short)
+    for file in ("employer.p12", "employer.passphrase"):
+        (keys / file).unlink()
+    write_pkcs12(keys / "employer.p12", expired, [pki.issuing.certificate])
+    own = dataclasses.replace(demo, keyring_directory=keys)
+    async with open_office(msgspec.structs.replace(settings, trust=trust_of(own, demo.authority))) as office:
+        run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
+        assert (run.state, desk.error_code(run)) == ("ready", "keys.expired")
+        assert desk.effects(records, run) == [], "an expired key is not used"
+        for file in ("employer.p12", "employer.passphrase"):
+            shutil.copy2(demo.keyring_directory / file, keys / file)
+        run = await office.engine.again(run.id)
+    assert (run.state, run.facts["level_achieved"]) == ("done", "B-LTA")
+
+
+async def test_an_interrupted_command_leaves_the_run_ready_for_the_next(
+    home: Path, records: str, office: Office, tmp_path: Path
+) -> None:
+    """Ctrl-C: the claim is given back at once, nobody waits for a lease."""
+    run_id = await office.submit("labour-contract", desk.CONTRACT, values=VALUES | {"岗位": "电焊工"})
+    out = tmp_path / "contract.pdf"
+    process = await asyncio.create_subprocess_exec(
+        *desk.PROGRAM, "resume", str(run_id), "-o", str(out),
+        env=desk.surroundings(home, records), stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    await desk.wait_until(lambda: desk.count(records, "stage_record", "run_id = %s", run_id) >= 3)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    run = await office.engine.get(run_id)
+    if run.state == "done":
+        pytest.skip("it was faster than the signal")
+    assert process.returncode == 130 and b"resume" in err and b"Traceback" not in err, err.decode()
+    assert (run.state, desk.error_code(run)) == ("ready", "run.interrupted")
+    run = await office.engine.again(run_id)
+    assert run.state == "done"
     assert [attempts for *_, attempts, _ in desk.effects(records, run, "signature")] == [1, 1]
