@@ -17,9 +17,16 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "errors.md"
 CLASSES = ("Misuse", "Rejected", "Unavailable", "Defect", "Conflict", "StaleClaim", "InDoubt")
-PREFIXES = {("engine/trust/keys.py", "_refuse"): "keys."}
+_KEYS = ("engine/trust/keys.py", "_refuse")
+_VALUES = ("engine/pdf/values.py", "_fault")
+PREFIXES = {_KEYS: "keys."}
 """Functions that put an area before the reason they are given."""
-RAISERS = {"Fault": "Rejected", "_fault": "Rejected", ("engine/trust/keys.py", "_refuse"): "Misuse"}
+FRAMES = {
+    _KEYS: ("密钥文件 … 不能使用：{}。", "The key file … cannot be used: {}."),
+    _VALUES: ("控件“…”{}。", "The control … {}."),
+}
+"""Functions that put a sentence around the words they are given."""
+RAISERS = {_KEYS: "Misuse", _VALUES: "Rejected", ("engine/pdf/values.py", "Fault"): "Rejected"}
 """Functions that raise a class of the tree for the code they are given."""
 INTRODUCTION = """\
 # Errors and findings
@@ -66,12 +73,20 @@ def list_entries() -> list[Entry]:
 
 def _read(file: Path) -> Iterator[Entry]:
     place = file.relative_to(ROOT).as_posix()
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    tree = ast.parse(file.read_text("utf-8"))
+    named = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         given = {keyword.arg: keyword.value for keyword in node.keywords}
-        if not (node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
+        first = node.args[0] if node.args else None
+        first = named.get(first.id) if isinstance(first, ast.Name) else first
+        if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
             continue
         if "zh" in given and "en" in given:
             zh, en = _words(given["zh"]), _words(given["en"])
@@ -81,10 +96,11 @@ def _read(file: Path) -> Iterator[Entry]:
             en = words[words.index(zh) + 1] if zh and zh != words[-1] else ""
         if not (zh and en):
             continue
-        code = PREFIXES.get((place, name), "") + node.args[0].value
+        code = PREFIXES.get((place, name), "") + first.value
         if re.fullmatch(r"[a-z]+(\.[a-z_]+)?", code) and ("." in code or name in CLASSES):
-            kind = name if name in CLASSES else RAISERS.get((place, name)) or RAISERS.get(name) or "finding"
-            yield Entry(code, kind, zh, en)
+            kind = name if name in CLASSES else RAISERS.get((place, name), "finding")
+            frames = FRAMES.get((place, name), ("{}", "{}"))
+            yield Entry(code, kind, frames[0].format(zh), frames[1].format(en))
 
 
 def _words(node: ast.expr) -> str:
