@@ -52,6 +52,8 @@ BUILTIN_PIPELINES = tuple(
     for folder in (Path(__file__).parent.parent / "pipelines", Path(__file__).parent / "_pipelines")
     if folder.is_dir()
 )
+_CLOCK_SLACK = 0.1
+"""Seconds beyond a wait: the database's clock decides when a run is due."""
 SERVICES: tuple[type, ...] = (Sandbox, Keyring, TimestampClient, Stamper, RevocationSource)
 """Types a stage may name to receive the engine's own instance."""
 
@@ -105,14 +107,22 @@ class Engine:
             return await runs.get(connection, run_id)
 
     async def carry_out(self, run_id: UUID) -> Run:
-        """Advance a run here until it is final, waits, is parked or was postponed; another process may help."""
+        """Advance a run here until it is final, waits, is parked or was postponed; another process may help.
+
+        The first postponement for a service that is away is waited out: most outages are as short.
+        """
+        patient = True
         while True:
             await self.runner.advance(run_id)
             run = await self.get(run_id)
-            if run.state != "running":
+            if patient and run.state == "ready" and run.error is not None and run.error["class"] == "Unavailable":
+                patient = False
+                await asyncio.sleep(self.tools.settings.work.backoff + _CLOCK_SLACK)
+            elif run.state != "running":
                 await self._seal_journal()
                 return run
-            await asyncio.sleep(0.2)  # somebody else is at it; their claim ends or runs out
+            else:
+                await asyncio.sleep(0.2)  # somebody else is at it; their claim ends or runs out
 
     async def _seal_journal(self) -> None:
         """A worker's sweeper does it every few seconds; here nobody else may be running."""

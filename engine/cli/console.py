@@ -83,12 +83,22 @@ def read_text(path: Path) -> str:
 def parse_object(path: Path, text: str, where: str = "") -> dict[str, Any]:
     """A JSON object that records can keep; raises Rejected ``values.unreadable`` naming file and place."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twins)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no character
     except (ValueError, RecursionError) as error:
         raise unreadable_values(path, f"{where}{error}") from error
     if not isinstance(value, dict):
         raise unreadable_values(path, f"{where}{Text(zh='应为 JSON 对象', en='a JSON object is expected')}")
+    return value
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name given twice has two values; taking the last would put one of them into a contract unseen."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = ", ".join(dict.fromkeys(name for name in names if names.count(name) > 1))
+        raise ValueError(str(Text(zh=f"名称重复：{twice}", en=f"given twice: {twice}")))
     return value
 
 

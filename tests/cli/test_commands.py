@@ -154,7 +154,16 @@ def test_a_row_that_fails_is_in_the_ledger_and_stops_no_other(sealflow: Sealflow
     assert ledger[1]["reason"].startswith("'=1+1.pdf"), "a spreadsheet must not take it for a formula"
 
 
-@pytest.mark.parametrize("content", ['{"名": "值"}'.encode("gbk"), b'{"a": "\\ud800"}', b'{"a": NaN}', b"[" * 99_999])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"名": "值"}'.encode("gbk"),
+        b'{"a": "\\ud800"}',
+        b'{"a": NaN}',
+        b'{"a": 1, "b": {"c": 1, "c": 2}}',
+        b"[" * 99_999,
+    ],
+)
 def test_rows_that_records_cannot_keep_are_refused_with_their_file(
     sealflow: Sealflow, tmp_path: Path, letter: Path, content: bytes
 ) -> None:

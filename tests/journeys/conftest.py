@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from engine import assembly
 from engine.cli.entry import main
 from engine.records.runs import Run
-from engine.settings import Settings
+from engine.settings import Settings, Work
 from engine.trust.demo import ensure_demo
 from tests.journeys.office import CONTRACT, Office, Said, sample_values
 
@@ -53,7 +53,7 @@ def records(database_server: str, database_template: str) -> Iterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def office(home: Path, records: str) -> AsyncIterator[Office]:
     """The whole engine, opened once."""
-    async with open_office(Settings(home=home, database_url=records)) as opened:
+    async with open_office(Settings(home=home, database_url=records, work=Work(backoff=0.1))) as opened:
         yield opened
 
 

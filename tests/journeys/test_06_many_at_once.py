@@ -98,6 +98,7 @@ async def test_a_killed_batch_goes_on_when_the_same_command_is_given_again(
     assert (await desk.run_program(home, database_url, *command)).status == 0
     assert {path.name: path.read_bytes() for path in out.glob("*.pdf")} == before, "a third time changes nothing"
     check(database_url, out)
+    assert (await desk.run_program(home, database_url, "journal", "verify")).status == 0
 
 
 async def test_the_same_batch_twice_at_the_same_time_makes_each_contract_once(

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from engine.settings import Authority, Settings, Trust
+from engine.settings import Authority, Settings, Trust, Work
 from engine.trust.authority import certificates
 from engine.trust.authority.pki import open_pki, write_pkcs12
 from engine.trust.authority.stamping import TokenIssuer
@@ -65,6 +65,17 @@ async def test_a_run_waits_for_the_timestamp_and_the_key_is_used_once(
     assert [verdict for _, verdict, _ in desk.pdfsig(file)][:2] == ["Signature is Valid"] * 2
 
 
+async def test_a_service_that_is_away_for_a_moment_is_waited_for(settings: Settings, tmp_path: Path) -> None:
+    own = await ensure_demo(tmp_path / "pki", "development")
+    patient = msgspec.structs.replace(settings, trust=trust_of(own, own.authority), work=Work(backoff=2.0))
+    async with open_office(patient) as office:
+        sent = asyncio.create_task(office.send("labour-contract", desk.CONTRACT, values=VALUES))
+        await asyncio.sleep(1.0)  # in vain until then
+        async with own.serve():
+            run = await sent
+    assert (run.state, run.facts["level_achieved"]) == ("done", "B-LTA")
+
+
 async def test_a_person_is_told_once_what_is_awaited_and_how_to_go_on(
     demo: DemoTrust, home: Path, records: str, tmp_path: Path
 ) -> None:
@@ -74,6 +85,9 @@ async def test_a_person_is_told_once_what_is_awaited_and_how_to_go_on(
 keys = "{demo.keyring_directory}"
 anchors = "{demo.anchors_directory}"
 timestamp_authorities = [{{ url = "{NOBODY.url}" }}]
+
+[work]
+backoff = 0.1
 """,
         "utf-8",
     )
