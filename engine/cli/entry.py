@@ -23,6 +23,7 @@ _COMMANDS = {
     "verify": "verify:verify",
     "status": "runs:status",
     "resume": "runs:resume",
+    "cancel": "runs:cancel",
     "export": "runs:export",
     "pipelines": "catalogue:pipelines",
     "stages": "catalogue:stages",

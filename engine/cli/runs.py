@@ -1,4 +1,4 @@
-"""``sealflow status``, ``resume`` and ``export``: look at runs, send an event, un-park, fetch the result."""
+"""``sealflow status``, ``resume``, ``cancel``, ``export``: look at runs, send events, un-park, end, fetch results."""
 
 from __future__ import annotations
 
@@ -119,6 +119,23 @@ def _needs_event(run: runs.Run) -> Conflict:
         run=str(run.id),
         event=run.waiting_for,
     )
+
+
+@click.command(
+    help=str(Text(zh="取消一个尚未结束的任务；文件与记录保留。", en="End a run that is not over; its records stay."))
+)
+@click.argument("run_id", type=click.UUID)
+def cancel(run_id: UUID) -> int:
+    return asyncio.run(_cancel(run_id))
+
+
+async def _cancel(run_id: UUID) -> int:
+    async with assembly.open_records(load_settings()) as database, database.transaction() as connection:
+        await attention.cancel(connection, run_id)
+        run = await runs.get(connection, run_id)
+    words = Text(zh="已取消", en="Cancelled")
+    console.output.print(f"{words} {run.label}  {run.id}", markup=False, soft_wrap=True)
+    return 0
 
 
 @click.command(help=str(Text(zh="取出已完成任务的文件。", en="Write the file of a finished run.")))

@@ -63,6 +63,20 @@ def test_a_waiting_run_says_how_to_go_on_and_does(
     assert out.exists()
 
 
+def test_a_run_that_is_cancelled_stays_so(
+    sealflow: Sealflow, sealflow_json: SealflowJson, tmp_path: Path, letter: Path, waiting: Path
+) -> None:
+    assert sealflow("run", waiting, letter, "-o", tmp_path / "o.pdf")[0] == 75
+    _, (run,) = sealflow_json("status", "--state", "waiting")
+    status, said, _ = sealflow("cancel", run["id"])
+    assert status == 0 and "letter.pdf" in said
+    assert sealflow("resume", run["id"], "--event", "confirmed")[0] == 75
+    status, _, err = sealflow("cancel", run["id"])
+    assert status == 75 and "run.over" in err
+    assert sealflow_json("status", run["id"])[1]["state"] == "cancelled"
+    assert sealflow("journal", "verify")[0] == 0
+
+
 def test_a_refused_file_is_65_and_the_original_is_kept(
     sealflow: Sealflow, sealflow_json: SealflowJson, tmp_path: Path
 ) -> None:
