@@ -61,7 +61,7 @@ class Row:
     )
 )
 @click.argument("pipeline")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@console.files_argument
 @click.option(
     "--rows",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

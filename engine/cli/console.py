@@ -30,6 +30,16 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help=str(Text(zh="以 JSON 输出，供程序读取。", en="Print JSON for programs."))
 )
 
+values_option = click.option(
+    "--values",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=str(Text(zh="控件填写内容（JSON 文件）。", en="JSON file with the values of the controls.")),
+)
+label_option = click.option("--label", default="", help=str(Text(zh="显示名称。", en="Name to show.")))
+files_argument = click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""

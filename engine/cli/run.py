@@ -28,14 +28,10 @@ from engine.settings import load_settings
     )
 )
 @click.argument("pipeline")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--values",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=str(Text(zh="控件填写内容（JSON 文件）。", en="JSON file with the values of the controls.")),
-)
+@console.files_argument
+@console.values_option
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--label", default="", help=str(Text(zh="显示名称。", en="Name to show.")))
+@console.label_option
 @console.json_option
 def run(pipeline: str, files: tuple[Path, ...], values: Path | None, out: Path, label: str, as_json: bool) -> int:
     return asyncio.run(_run(pipeline, files, console.read_json(values), out, label or files[0].name, as_json))

@@ -26,10 +26,10 @@ from engine.settings import load_settings
     )
 )
 @click.argument("name")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@console.files_argument
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE")
-@click.option("--values", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@console.values_option
 @click.option(
     "--facts",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

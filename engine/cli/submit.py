@@ -24,13 +24,9 @@ from engine.settings import load_settings
     )
 )
 @click.argument("pipeline")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--values",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=str(Text(zh="控件填写内容（JSON 文件）。", en="JSON file with the values of the controls.")),
-)
-@click.option("--label", default="", help=str(Text(zh="显示名称。", en="Name to show.")))
+@console.files_argument
+@console.values_option
+@console.label_option
 @console.json_option
 def submit(pipeline: str, files: tuple[Path, ...], values: Path | None, label: str, as_json: bool) -> int:
     run_id = asyncio.run(_submit(pipeline, files, console.read_json(values), label or files[0].name))

@@ -217,11 +217,17 @@ class Slow:
         return Done(write(work, b"slow result"))
 
 
-async def test_a_leg_whose_claim_was_taken_over_publishes_nothing(runner: Runner, tmp_path: Path) -> None:
+def equip_slow(runner: Runner, tmp_path: Path) -> tuple[asyncio.Event, asyncio.Queue[int]]:
+    """Give the runner the slow stage; its gate, and a queue that tells when it was entered."""
     gate, entered = asyncio.Event(), asyncio.Queue[int]()
     services = {asyncio.Event: gate, asyncio.Queue[int]: entered}
     catalogue = dataclasses.replace(CATALOGUE, stages={**STAGES, "slow": Slow}, services=services)  # type: ignore[arg-type]  # as above
     equip(runner, catalogue, tmp_path)
+    return gate, entered
+
+
+async def test_a_leg_whose_claim_was_taken_over_publishes_nothing(runner: Runner, tmp_path: Path) -> None:
+    gate, entered = equip_slow(runner, tmp_path)
     run_id = await start(runner, tmp_path, 'use = "slow"')
     leg = asyncio.create_task(runner.advance(run_id))
     await entered.get()
@@ -237,10 +243,7 @@ async def test_a_leg_whose_claim_was_taken_over_publishes_nothing(runner: Runner
 
 
 async def test_a_lost_claim_stops_the_leg_at_the_next_heartbeat(runner: Runner, tmp_path: Path) -> None:
-    gate, entered = asyncio.Event(), asyncio.Queue[int]()
-    services = {asyncio.Event: gate, asyncio.Queue[int]: entered}
-    catalogue = dataclasses.replace(CATALOGUE, stages={**STAGES, "slow": Slow}, services=services)  # type: ignore[arg-type]  # as above
-    equip(runner, catalogue, tmp_path)
+    _, entered = equip_slow(runner, tmp_path)
     runner._pace = dataclasses.replace(runner._pace, lease=0.3)
     run_id = await start(runner, tmp_path, 'use = "slow"')
     leg = asyncio.create_task(runner.advance(run_id))
@@ -252,10 +255,7 @@ async def test_a_lost_claim_stops_the_leg_at_the_next_heartbeat(runner: Runner, 
 
 
 async def test_the_heartbeat_keeps_a_claim_longer_than_its_lease(runner: Runner, tmp_path: Path) -> None:
-    gate, entered = asyncio.Event(), asyncio.Queue[int]()
-    services = {asyncio.Event: gate, asyncio.Queue[int]: entered}
-    catalogue = dataclasses.replace(CATALOGUE, stages={**STAGES, "slow": Slow}, services=services)  # type: ignore[arg-type]  # as above
-    equip(runner, catalogue, tmp_path)
+    gate, entered = equip_slow(runner, tmp_path)
     runner._pace = dataclasses.replace(runner._pace, lease=0.6)
     run_id = await start(runner, tmp_path, 'use = "slow"')
     leg = asyncio.create_task(runner.advance(run_id))
@@ -269,10 +269,7 @@ async def test_the_heartbeat_keeps_a_claim_longer_than_its_lease(runner: Runner,
 
 
 async def test_a_leg_that_is_cancelled_gives_its_claim_back_at_once(runner: Runner, tmp_path: Path) -> None:
-    gate, entered = asyncio.Event(), asyncio.Queue[int]()
-    services = {asyncio.Event: gate, asyncio.Queue[int]: entered}
-    catalogue = dataclasses.replace(CATALOGUE, stages={**STAGES, "slow": Slow}, services=services)  # type: ignore[arg-type]  # as above
-    equip(runner, catalogue, tmp_path)
+    gate, entered = equip_slow(runner, tmp_path)
     run_id = await start(runner, tmp_path, 'use = "slow"')
     for _ in range(5):  # more often than a fault of ours would be forgiven
         leg = asyncio.create_task(runner.advance(run_id))
