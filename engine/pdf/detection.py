@@ -81,6 +81,10 @@ def _ole(path: Path) -> Kind:
     if "EncryptedPackage".encode("utf-16-le") in content:
         raise intake.encrypted(path.name)
     if "WordDocument".encode("utf-16-le") in content:
+        # The stream begins in a sector of 512 bytes with its magic number; a flag says encrypted (MS-DOC 2.5.2).
+        starts = (at for at in range(512, len(content) - 12, 512) if content.startswith(b"\xec\xa5", at))
+        if any(content[at + 11] & 1 for at in starts):
+            raise intake.encrypted(path.name)
         return Kind.DOC
     raise _unknown(path.name, "Office 97", "请另存为 Word（.docx）或 PDF 后上传", "Save it as Word (.docx) or PDF")
 

@@ -1,4 +1,4 @@
-"""Draws the value of a form field that has no picture of itself; combs, formats and rich text become plain lines."""
+"""Draws the value of a form field or text note without a picture of itself; combs and rich text become plain lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, String
 
 from engine.pdf import page_boxes, text
+from engine.pdf.faces import Glyph
 from engine.pdf.fonts import FontBook
 
 _FONT_SIZE = re.compile(rb"([\d.]+)\s+Tf")
@@ -17,10 +18,14 @@ _DEFAULT_SIZE, _SMALLEST = 12.0, 4.0
 
 
 def appearance(pdf: Pdf, widget: pikepdf.Object) -> pikepdf.Object | None:
-    """A form XObject that shows the widget's value in its rectangle, or None if nothing can or should be shown."""
+    """A form XObject that shows the value of a field, or the words of a text note, in its rectangle.
+
+    None if nothing can or should be shown.
+    """
     rect = page_boxes.numbers(widget.get(Name.Rect), 4)
-    value = _value(page_boxes.inherited(widget, "/V"))
-    flags = _integer(page_boxes.inherited(widget, "/Ff"))
+    note = widget.get(Name.Subtype) == Name.FreeText
+    value = _value(page_boxes.inherited(widget, "/Contents" if note else "/V"))
+    flags = _MULTILINE if note else _integer(page_boxes.inherited(widget, "/Ff"))
     if rect is None or not value or flags & _PASSWORD:
         return None
     width, height = abs(rect[2] - rect[0]), abs(rect[3] - rect[1])
@@ -47,14 +52,21 @@ def appearance(pdf: Pdf, widget: pikepdf.Object) -> pikepdf.Object | None:
 
 def _block(value: str, size: float, width: float, height: float, multiline: bool) -> text.Block | None:
     lines = text.compose(value).splitlines()
-    shaped = [text.shape(line, "sans") for line in (lines if multiline else [" ".join(lines)])]
-    if any(missing for _, missing in shaped) or width <= 0:
+    if width <= 0:
         return None
-    glyphs = [line for line, _ in shaped]
+    glyphs = [_shape(line) for line in (lines if multiline else [" ".join(lines)])]
     if multiline:
         return text.wrap_text(glyphs, size, _SMALLEST, width, height)
     # A value wider than its field is shown whole and small rather than cut: what is signed must be read.
     return text.shrink_line(glyphs[0], size, 1.0, width, max(height, 1.5))
+
+
+def _shape(line: str) -> list[Glyph]:
+    """Glyphs of a line; a box stands for a character without one, because a value must not vanish for its sake."""
+    glyphs, missing = text.shape(line, "sans")
+    if missing:
+        glyphs, _ = text.shape(line.translate({ord(sign): "□" for item in missing for sign in item}), "sans")
+    return glyphs
 
 
 def _size(widget: pikepdf.Object, height: float) -> float:

@@ -97,7 +97,7 @@ def _pictures(source: Path, image: Image.Image) -> Iterator[_Picture]:
 def _kept_jpeg(source: Path, image: Image.Image) -> _Picture:
     size, grey, profile = image.size, image.mode == "L", _usable_profile(image)
     orientation, dpi = _orientation(image), _dpi(image)
-    image.draft(image.mode, (image.width // 8, image.height // 8))
+    image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
     image.load()  # all bytes are read at an eighth of the size: a torn file must not become a grey page
     data = _without_metadata(source.read_bytes())
     return _Picture(data, Name.DCTDecode, *size, grey, 8, orientation, dpi, profile)
@@ -125,9 +125,20 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode in ("CMYK", "YCbCr", "HSV"):
         return _to_srgb(image)
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+        return _on_paper(image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _on_paper(layer: Image.Image) -> Image.Image:
+    """On white; on black where only that shows anything; as if solid where nothing is but colours are."""
+    if layer.getchannel("A").getextrema() == (0, 0):  # a program that knows no transparency left the bytes at zero
+        solid = layer.convert("RGB")
+        return solid if solid.getcolors(1) is None else Image.new("RGB", layer.size, "white")
+    white, black = (
+        Image.alpha_composite(Image.new("RGBA", layer.size, paper), layer).convert("RGB")
+        for paper in ("white", "black")
+    )
+    return black if white.getcolors(1) and not black.getcolors(1) else white
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
 
-from engine.pdf import cleaning, inspection, intake, layers, overlays, page_boxes, salvage, substitution
+from engine.pdf import cleaning, inspection, intake, layers, marks, overlays, page_boxes, salvage, substitution
 from engine.pdf.inspection import Inspection
 from engine.pdf.overlays import Flattened
 from engine.pdf.page_boxes import A4
@@ -61,6 +61,7 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
                 raise intake.damaged(source.name, "a page lost its content")
         layers.settle(pdf)
         substitution.embed_missing(pdf)
+        marks.complete(pdf)
         flattened = Flattened()
         form = pdf.Root.get(Name.AcroForm)
         stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"

@@ -1,7 +1,7 @@
 """Draws what lies over a page (annotations, fields, signature pictures) into the page; notes behind icons are lost.
 
-An annotation without an appearance of its own is not drawn unless it is a text field: what a viewer would make up for
-it differs from viewer to viewer.
+An annotation without an appearance of its own gets one if it shows text or a mark (``engine.pdf.marks``); what viewers
+would make up for others differs from viewer to viewer.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _appearance(pdf: Pdf, annotation: pikepdf.Object, stale: bool) -> pikepdf.Ob
     if isinstance(form, Stream):
         form[Name.Type], form[Name.Subtype] = Name.XObject, Name.Form
         return form
-    return field_text.appearance(pdf, annotation) if is_text else None
+    return field_text.appearance(pdf, annotation) if is_text or annotation.get(Name.Subtype) == Name.FreeText else None
 
 
 def _matrix(annotation: pikepdf.Object, form: pikepdf.Object) -> tuple[float, ...] | None:

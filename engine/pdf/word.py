@@ -38,10 +38,11 @@ _APT = "apt-get install libreoffice-writer-nogui"
 def docx_to_pdf(source: Path, target: Path, cache: Path) -> int:
     """Convert with dxpdf and the bundled fonts; returns the number of pages. ``cache``: folder for font lists.
 
-    Raises Rejected ``document.damaged``, ``document.encrypted``, ``document.too_large``, ``word.not_convertible`` or
-    ``word.characters_missing``.
+    Raises Rejected ``document.damaged``, ``document.encrypted``, ``document.too_large``, ``word.not_convertible``,
+    ``word.drawing_unsupported`` or ``word.characters_missing``.
     """
     clean = neutral_package(source, target.with_suffix(".neutral.docx"))
+    word_text.check_drawable(source.name, clean)
     os.environ["FONTCONFIG_FILE"] = str(fontconfig.write_fontconfig(target.with_suffix(".conf"), cache))
     import dxpdf  # here, because fontconfig reads its environment when the library first needs a font
 

@@ -19,6 +19,15 @@ from engine.pdf.faces import glyph
 
 _PROPERTIES = re.compile(rb"<w:(sdtPr|sdtEndPr|smartTagPr|customXmlPr)\b(?:[^>]*/>|.*?</w:\1>)", re.DOTALL)
 _WRAPPER = re.compile(rb"</?w:(?:sdt|sdtContent|smartTag|customXml)(?:\s[^>]*)?/?>")
+_OBJECT = re.compile(rb"<(/?)w:object\b[^>]*>")
+_PROGRAM = re.compile(rb"<o:OLEObject\b(?:[^>]*/>|.*?</o:OLEObject>)", re.DOTALL)
+_UNKNOWN = re.compile(
+    rb"<w:(delInstrText|annotationRef|contentPart|pgNum|movie|(?:day|month|year)(?:Long|Short))\b"
+    rb"(?:[^>]*/>|[^>]*>.*?</w:\1>)",
+    re.DOTALL,
+)
+_RUBY = re.compile(rb"<w:ruby\b.*?<w:rubyBase\b(.*?)</w:ruby>", re.DOTALL)
+_NOT_DRAWN = re.compile(rb"<w:altChunk\b|<a:graphicData\b[^>]*/(?:chart|chartex|diagram)\"")
 _RUN = re.compile(rb"<w:r\b[^>]*>.*?</w:r>", re.DOTALL)
 _HIDDEN = re.compile(rb"<w:vanish\s*/>")
 _WORDS = re.compile(rb"<w:t(?:\s[^>]*)?>([^<]*)</w:t>")
@@ -35,11 +44,28 @@ _NAMED = 20
 
 
 def unwrap(content: bytes) -> bytes:
-    """Take content controls (内容控件) and smart tags off their content, and write boxes and ticks as characters.
+    """Rewrite what dxpdf would drop, refuse or draw as a crossed box, so that its words and pictures are drawn.
 
-    dxpdf would drop the first with their content and draw the second as a crossed box.
+    Content controls (内容控件) and smart tags come off their content, embedded objects become the picture they show,
+    a phonetic guide (拼音指南) leaves its base text, and boxes and ticks become characters.
     """
+    content = _PROGRAM.sub(b"", _OBJECT.sub(rb"<\1w:pict>", _UNKNOWN.sub(b"", content)))
+    content = _RUBY.sub(lambda ruby: b"<w:t>%s</w:t>" % b"".join(_WORDS.findall(ruby.group(1))), content)
     return _SYMBOL.sub(_character, _WRAPPER.sub(b"", _PROPERTIES.sub(b"", content)))
+
+
+def check_drawable(file: str, package: Path) -> None:
+    """Raise Rejected ``word.drawing_unsupported`` for charts, diagrams and inserted files, which dxpdf leaves out."""
+    with zipfile.ZipFile(package) as parts:
+        for name in parts.namelist():
+            if name.startswith("word/") and name.endswith(".xml") and _NOT_DRAWN.search(parts.read(name)):
+                raise Rejected(
+                    "word.drawing_unsupported",
+                    zh=f"文件 {file} 含有图表、SmartArt 或嵌入的文档，无法绘制。请在 Word 中另存为 PDF 后上传。",
+                    en=f"{file} has charts, diagrams or inserted files, which cannot be drawn. Save it as PDF in Word.",
+                    file=file,
+                    part=name,
+                )
 
 
 def _character(symbol: re.Match[bytes]) -> bytes:

@@ -61,6 +61,11 @@ def test_a_file_is_what_its_content_says_whatever_its_name(tmp_path: Path, conte
         (_package(None), "document.unknown_type", "Unpack"),
         (_package(_SHEET), "document.unknown_type", "Save it as Word"),
         (_package(_WORD)[:100], "document.damaged", "again"),
+        (
+            _OLE.ljust(1024, b"\0") + b"\xec\xa5".ljust(11, b"\0") + b"\1" + "WordDocument".encode("utf-16-le"),
+            "document.encrypted",
+            "without a password",
+        ),
         (_OLE + "EncryptedPackage".encode("utf-16-le"), "document.encrypted", "without a password"),
         (_OLE + "Workbook".encode("utf-16-le"), "document.unknown_type", "Save it as Word"),
     ],

@@ -168,3 +168,21 @@ def test_more_pixels_than_any_scan_has_are_refused(tmp_path: Path, monkeypatch: 
     with pytest.raises(Rejected) as refusal:
         image_to_pdf(tmp_path / "huge.png", tmp_path / "huge.pdf")
     assert refusal.value.code == "document.too_large"
+
+
+def test_light_ink_on_nothing_is_put_on_black_and_a_picture_all_transparent_shows_its_colours(tmp_path: Path) -> None:
+    light = Image.new("RGBA", (60, 60), (255, 255, 255, 0))
+    light.paste((255, 255, 255, 255), (20, 20, 40, 40))
+    light.save(tmp_path / "light.png")
+    Image.merge("RGBA", [*Image.linear_gradient("L").convert("RGB").split(), Image.new("L", (256, 256), 0)]).save(
+        tmp_path / "zero.png"
+    )
+    for name in ("light.png", "zero.png"):
+        image_to_pdf(tmp_path / name, tmp_path / "target.pdf")
+        low, high = picture(tmp_path / "target.pdf").convert("L").getextrema()
+        assert (low, high) == (0, 255), name
+
+
+def test_a_jpeg_narrower_than_the_step_it_is_checked_in_is_taken(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 300), "red").save(tmp_path / "a.jpg")
+    assert image_to_pdf(tmp_path / "a.jpg", tmp_path / "a.pdf") == 1

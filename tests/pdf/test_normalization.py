@@ -163,6 +163,14 @@ def test_a_stale_picture_of_a_field_gives_way_to_its_value(tmp_path: Path) -> No
     assert text(target).strip() == "current"
 
 
+def test_a_field_value_with_a_character_no_font_has_is_not_lost(tmp_path: Path) -> None:
+    widget = b"<</Subtype/Widget/FT/Tx/T(t)/V<FEFF00410378539F>/DA(/F 12 Tf)/Rect[100 200 400 230]>>"
+    target, _ = _normalized(
+        tmp_path, one_page(b"", catalog=b"/AcroForm<</Fields[5 0 R]>>", page=b"/Annots[5 0 R]", more=(widget,))
+    )
+    assert text(target).strip() == "A□原"
+
+
 def test_a_signed_document_keeps_the_picture_of_its_signature_and_says_that_the_proof_is_gone(tmp_path: Path) -> None:
     signature = b"<</Type/Sig/Filter/X/SubFilter/ETSI.CAdES.detached/ByteRange[0 1 2 3]/Contents<00>>>"
     widget = b"<</Subtype/Widget/FT/Sig/T(s)/V 6 0 R/Rect[100 200 180 240]/AP<</N 7 0 R>>>>"

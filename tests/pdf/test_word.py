@@ -148,6 +148,36 @@ def test_what_stands_in_content_controls_is_not_lost(tmp_path: Path, cache: Path
     assert text(tmp_path / "b.pdf").strip() == "乙方：示例人员于本日"
 
 
+def test_objects_phonetic_guides_and_deleted_fields_cost_no_words(tmp_path: Path, cache: Path) -> None:
+    source = _contract(tmp_path / "a.docx", "甲方")
+    with zipfile.ZipFile(source) as package:
+        body = package.read("word/document.xml")
+    inner = (
+        '<w:r><w:object w:dxaOrig="10"><o:OLEObject xmlns:o="o" Type="Embed"/></w:object></w:r>'
+        "<w:r><w:delInstrText>PAGE</w:delInstrText><w:t>本人</w:t></w:r>"
+        "<w:r><w:ruby><w:rubyPr/><w:rt><w:r><w:t>zhang</w:t></w:r></w:rt>"
+        "<w:rubyBase><w:r><w:t>张</w:t></w:r></w:rubyBase></w:ruby></w:r>"
+    )
+    filled = body.replace(b"</w:p>", inner.encode() + b"</w:p>", 1)
+    docx_to_pdf(_with_parts(source, tmp_path / "b.docx", {"word/document.xml": filled}), tmp_path / "b.pdf", cache)
+    assert text(tmp_path / "b.pdf").strip() == "甲方本人张"
+
+
+def test_a_chart_that_would_be_left_out_is_refused_with_words_on_what_to_do(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(Rejected) as refusal:
+        docx_to_pdf(_with_chart(tmp_path), tmp_path / "b.pdf", cache)
+    assert refusal.value.code == "word.drawing_unsupported"
+    assert "另存为 PDF" in refusal.value.text.zh
+
+
+def _with_chart(folder: Path) -> Path:
+    source = _contract(folder / "a.docx", "甲方")
+    with zipfile.ZipFile(source) as package:
+        body = package.read("word/document.xml")
+    chart = b'<a:graphicData uri="http://schemas.openxmlformats.org/drawingml/2006/chart"/>'
+    return _with_parts(source, folder / "b.docx", {"word/document.xml": body.replace(b"</w:p>", chart + b"</w:p>", 1)})
+
+
 def test_a_character_that_no_font_has_is_refused_by_name_rather_than_drawn_as_a_box(
     tmp_path: Path, cache: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import subprocess
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -74,11 +75,26 @@ async def test_word_files_of_both_kinds_become_searchable_pages_in_bundled_typef
     assert names == {"NotoSerifSC", "NotoSansSC"}
 
 
+async def test_what_dxpdf_cannot_read_goes_to_libreoffice_under_auto_only(
+    tmp_path: Path, sandbox: Sandbox, contract: Path
+) -> None:
+    source = tmp_path / "b.docx"
+    with zipfile.ZipFile(contract / "a.docx") as old, zipfile.ZipFile(source, "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            new.writestr(name, part.replace(b"<w:p>", b"<w:p><w:r><w:t>&#xA0;</w:t><w:unheardOf/></w:r>", 1))
+    done = await Convert(sandbox=sandbox).run(standalone_work(tmp_path / "w", source))
+    assert done.outputs is not None and "劳动合同书" in text(done.outputs[0])
+    with pytest.raises(Rejected) as refusal:
+        await Convert(sandbox=sandbox, word="dxpdf").run(standalone_work(tmp_path / "v", source))
+    assert refusal.value.code == "word.not_convertible"
+
+
 async def test_two_at_once_do_not_meet_in_one_profile(tmp_path: Path, sandbox: Sandbox, contract: Path) -> None:
     works = [standalone_work(tmp_path / str(number), contract / "a.doc") for number in range(2)]
     both = await asyncio.gather(*(Convert(sandbox=sandbox).run(work) for work in works))
-    first, second = (done.outputs[0].read_bytes() for done in both if done.outputs is not None)
-    assert first == second
+    first, second = (picture(done.outputs[0]) for done in both if done.outputs is not None)
+    assert first == second and not is_blank(first)
 
 
 async def test_an_old_word_file_of_noise_is_refused_as_not_convertible(tmp_path: Path, sandbox: Sandbox) -> None:
