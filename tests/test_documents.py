@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
@@ -109,7 +110,10 @@ def test_every_option_of_a_stage_is_described_with_its_default(stage: str, tmp_p
     described = first_column(text.split("| key of a control")[0])
     assert described == set(option_names(STAGES[stage], catalogue))
     assert f"{STAGES[stage].effect.capitalize()}" in text
+    hints = get_type_hints(STAGES[stage])
     for field in dataclasses.fields(STAGES[stage]):
+        for value in get_args(hints[field.name]) if get_origin(hints[field.name]) is Literal else ():
+            assert re.search(rf'^\| `{field.name}` \|.*`"{value}"`', text, re.MULTILINE), f"{field.name} = {value}"
         if field.name in described and isinstance(field.default, str | int) and field.default != "":
             value = str(field.default).lower() if isinstance(field.default, bool) else field.default
             shown = f'"{value}"' if isinstance(field.default, str) else str(value)
