@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -87,7 +88,7 @@ async def test_a_killed_batch_goes_on_when_the_same_command_is_given_again(
             env=desk.surroundings(home, database_url) | quick,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await desk.wait_until(lambda wanted=wanted: desk.count(database_url, "effect", "kind = 'signature'") >= wanted)
+        await desk.wait_until(partial(_signed, database_url, wanted))
         process.kill()
         await process.wait()
     assert not (out / "ledger.csv").exists() or len(ledger(out)) == ROWS
@@ -99,6 +100,10 @@ async def test_a_killed_batch_goes_on_when_the_same_command_is_given_again(
     assert {path.name: path.read_bytes() for path in out.glob("*.pdf")} == before, "a third time changes nothing"
     check(database_url, out)
     assert (await desk.run_program(home, database_url, "journal", "verify")).status == 0
+
+
+def _signed(url: str, wanted: int) -> bool:
+    return desk.count(url, "effect", "kind = 'signature'") >= wanted
 
 
 async def test_the_same_batch_twice_at_the_same_time_makes_each_contract_once(
