@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -150,6 +151,10 @@ async def test_a_file_that_grows_too_big_is_stopped(sandbox: Sandbox, tmp_path: 
     assert target.stat().st_size <= 4 << 20
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 and subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode != 0,
+    reason="this machine lets ordinary users give up nothing",
+)
 async def test_a_child_has_no_network(sandbox: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert await sandbox.call(reach_out, server.getsockname()[1]) != "connected"

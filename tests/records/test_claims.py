@@ -1,5 +1,6 @@
 import asyncio
 import multiprocessing
+import os
 from uuid import UUID, uuid4
 
 import psycopg
@@ -78,6 +79,7 @@ def claim_all(url: str, ids: list[UUID], start: object, won: object) -> None:
     won.put(asyncio.run(work()))  # type: ignore[attr-defined]
 
 
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="Python's locks between processes need /dev/shm")
 async def test_two_processes_share_the_runs_without_taking_one_twice(database: Database, records_url: str, submit):
     ids = [await submit() for _ in range(40)]
     context = multiprocessing.get_context("spawn")
