@@ -306,5 +306,26 @@ def _unexpected(error: Exception) -> Defect:
 
 
 def initial_facts(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Facts a run starts with: the caller's ``values`` for its controls, if any."""
+    """Facts a run starts with: the caller's ``values`` for its controls, if any.
+
+    Raises Rejected ``values.number`` for a number that would not be printed as it was written.
+    """
+    for name, value in (values or {}).items():
+        _refuse_inexact(name, value)
     return {"values": dict(values)} if values else {}
+
+
+def _refuse_inexact(name: str, value: Any) -> None:
+    """Refuse numbers that some keeper or carrier of values changes: binary fractions round, 64 bits end."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            _refuse_inexact(name, part)
+    elif isinstance(value, int | float) and abs(value) >= (2**53 if isinstance(value, float) else 2**63):
+        raise Rejected(
+            "values.number",
+            zh=f"“{name}”的数值 {value} 过大，无法原样保存。请写成文字（加引号）。",
+            en=f"The number {value} of {name!r} is too large to be kept as it is. Write it as text, in quotes.",
+            name=name,
+        )

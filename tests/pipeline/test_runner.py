@@ -298,3 +298,15 @@ async def test_a_store_that_is_not_there_is_not_blamed_on_the_document(runner: R
         await attention.retry(connection, run_id)
     await runner.advance(run_id)
     assert (await state(runner, run_id)).state == "done"
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**30, 1e16, -1e300, [{"x": 2**64}]])
+def test_a_number_that_would_change_on_its_way_is_refused_by_name(number: object) -> None:
+    with pytest.raises(Rejected) as caught:
+        initial_facts({"月工资": number})
+    assert caught.value.code == "values.number" and "月工资" in caught.value.text.zh
+
+
+@pytest.mark.parametrize("number", [0, -1, 990000199001010025, 2**63 - 1, 12000.5, True, None, "9" * 40])
+def test_a_number_that_stays_as_it_is_is_taken(number: object) -> None:
+    assert initial_facts({"a": number}) == {"values": {"a": number}}
