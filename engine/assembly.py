@@ -106,12 +106,11 @@ class Engine:
         async with self.database.transaction() as connection:
             return await runs.get(connection, run_id)
 
-    async def carry_out(self, run_id: UUID) -> Run:
+    async def carry_out(self, run_id: UUID, *, patient: bool = True) -> Run:
         """Advance a run here until it is final, waits, is parked or was postponed; another process may help.
 
-        The first postponement for a service that is away is waited out: most outages are as short.
+        ``patient``: the first postponement for a service that is away is waited out; most outages are as short.
         """
-        patient = True
         while True:
             await self.runner.advance(run_id)
             run = await self.get(run_id)
@@ -129,13 +128,13 @@ class Engine:
         async with self.database.transaction() as connection:
             await journal.seal(connection)
 
-    async def again(self, run_id: UUID) -> Run:
+    async def again(self, run_id: UUID, *, patient: bool = True) -> Run:
         """As ``carry_out``; a run that was parked or postponed earlier is tried anew at once."""
         run = await self.get(run_id)
         if run.state == "parked" or (run.state == "ready" and run.error is not None):
             async with self.database.transaction() as connection:
                 await attention.retry(connection, run_id)
-        return await self.carry_out(run_id)
+        return await self.carry_out(run_id, patient=patient)
 
     async def export(self, run: Run, target: Path) -> None:
         """Write the file of a finished run; raises Conflict ``run.unfinished``."""

@@ -20,7 +20,7 @@ from engine import assembly
 from engine.assembly import Engine
 from engine.cli import console
 from engine.cli.run import exit_status, failure
-from engine.errors import Misuse, SealflowError
+from engine.errors import Misuse, SealflowError, Unavailable
 from engine.language import Text
 from engine.pipeline.definition import canonical_json
 from engine.pipeline.delivery import deliver, unwritable
@@ -102,8 +102,8 @@ async def _batch(pipeline: str, work: list[Row], out: Path, jobs: int, as_json: 
     with console.bars(visible=not as_json) as bars:
         async with assembly.open_engine(load_settings(), observer=bars) as engine:
             digest = await engine.pin(pipeline)
-            free = asyncio.Semaphore(jobs)
-            ledger = list(await asyncio.gather(*(_one(engine, digest, row, out, free) for row in work)))
+            free, away = asyncio.Semaphore(jobs), asyncio.Event()
+            ledger = list(await asyncio.gather(*(_one(engine, digest, row, out, free, away) for row in work)))
     write_ledger(out / "ledger.csv", [entry for entry, _ in ledger])
     done = sum(entry["state"] == "done" and not entry["code"] for entry, _ in ledger)
     if as_json:
@@ -147,9 +147,12 @@ def _tell_failures(entries: list[dict[str, Any]]) -> None:
 
 
 async def _one(
-    engine: Engine, pipeline: str, row: Row, out: Path, free: asyncio.Semaphore
+    engine: Engine, pipeline: str, row: Row, out: Path, free: asyncio.Semaphore, away: asyncio.Event
 ) -> tuple[dict[str, Any], int]:
-    """Carry one row out; gives its entry for the ledger and its exit status. Its failure is no other row's."""
+    """Carry one row out; gives its entry for the ledger and its exit status. Its failure is no other row's.
+
+    ``away``: a row before found a service away; a long batch must not wait for it again at every row.
+    """
     async with free:
         entry = dict.fromkeys(_LEDGER, "") | {"row": row.number}
         try:
@@ -157,9 +160,13 @@ async def _one(
             entry["run"] = str(run_id)
             source = [(row.source.name, row.source)]
             await engine.runner.submit(pipeline, source, initial_facts(row.values), row.name, run_id)
-            run = await engine.again(run_id)
+            run = await engine.again(run_id, patient=not away.is_set())
             entry |= {"state": run.state, "level": run.facts.get("level_achieved", "")}
             error, status = failure(run), exit_status(run)
+            if isinstance(error, Unavailable):
+                away.set()
+            elif run.state == "done":
+                away.clear()
             if run.state == "done":
                 await engine.export(run, out / f"{row.name}.pdf")
                 entry |= {"file": str(out / f"{row.name}.pdf"), "sha256": run.head[0]}

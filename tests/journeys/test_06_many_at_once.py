@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -117,6 +118,32 @@ async def test_the_same_batch_twice_at_the_same_time_makes_each_contract_once(
     for out in outs:
         check(database_url, out)
     assert {row["sha256"] for row in ledger(outs[0])} == {row["sha256"] for row in ledger(outs[1])}
+
+
+async def test_a_batch_waits_once_for_a_service_that_is_away_and_not_at_every_row(
+    home: Path, database_url: str, sheet: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file, rows = sheet
+    settings = tmp_path / "sealflow.toml"
+    settings.write_text(
+        f"""[trust]
+keys = "{home}/demo-pki/keys"
+anchors = "{home}/demo-pki/anchors"
+timestamp_authorities = [{{ url = "http://127.0.0.1:9/stamp" }}]
+
+[work]
+backoff = 3.0
+""",
+        "utf-8",
+    )
+    command = ("batch", file, LETTER, "--rows", rows, "-o", tmp_path / "out")
+    started = time.monotonic()
+    said = await desk.run_program(home, database_url, *command, "--jobs", 1, SEALFLOW_CONFIG=str(settings))
+    assert said.status == 69 and f"{ROWS} × timestamp.unavailable" in said.out
+    assert {row["code"] for row in ledger(tmp_path / "out")} == {"timestamp.unavailable"}
+    assert time.monotonic() - started < 3.0 * ROWS
+    assert (await desk.run_program(home, database_url, *command)).status == 0
+    check(database_url, tmp_path / "out")
 
 
 async def test_two_commands_resume_the_same_run(home: Path, records: str, office: Office, tmp_path: Path) -> None:
