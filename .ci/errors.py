@@ -10,7 +10,6 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,20 +114,16 @@ def _words(node: ast.expr) -> str:
 
 
 def form_page(entries: list[Entry]) -> str:
-    """The whole page; one table per area."""
+    """The whole page."""
     grouped: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         grouped[entry.code].append(entry)
-    lines = [INTRODUCTION]
-    for area, codes in groupby(sorted(grouped), key=lambda code: code.partition(".")[0]):
-        lines += [f"## {area}", "", "| code | class | 中文 | English |", "|---|---|---|---|"]
-        for code in codes:
-            same = grouped[code]
-            kinds = "/".join(sorted({entry.kind for entry in same}))
-            zh, en = ("<br>".join(dict.fromkeys(_cell(entry[index]) for entry in same)) for index in (2, 3))
-            lines.append(f"| `{code}` | {kinds} | {zh} | {en} |")
-        lines.append("")
-    return "\n".join(lines)
+    lines = [INTRODUCTION, "| code | class | 中文 | English |", "|---|---|---|---|"]
+    for code, same in sorted(grouped.items()):
+        kinds = "/".join(sorted({entry.kind for entry in same}))
+        zh, en = ("<br>".join(dict.fromkeys(_cell(entry[index]) for entry in same)) for index in (2, 3))
+        lines.append(f"| `{code}` | {kinds} | {zh} | {en} |")
+    return "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:
