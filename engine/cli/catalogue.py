@@ -75,7 +75,7 @@ def _describe_stages() -> list[dict[str, Any]]:
             "name": name,
             "effect": str(kind.effect),
             "options": option_names(kind, catalogue),
-            "purpose": (inspect.getdoc(kind) or "").partition("\n")[0],
+            "purpose": str(getattr(kind, "purpose", None) or (inspect.getdoc(kind) or "").partition("\n")[0]),
         }
         for name, kind in sorted(catalogue.stages.items())
     ]

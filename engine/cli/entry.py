@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import signal
 import sys
 import traceback
 
@@ -67,13 +69,15 @@ def sealflow() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; gives 0 done, 64 usage, 65 refused input, 69 service away, 70 our bug, 75 try again."""
     logs.tell_people()
+    with contextlib.suppress(ValueError):  # only the main thread may; elsewhere somebody else minds the signals
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C; workers set their own
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return sealflow.main(args=arguments, standalone_mode=False) or 0
     except click.UsageError as error:
-        hint = Text(zh="用 --help 查看用法。", en="See --help.")
         said = error.format_message()
-        console.report(Misuse("usage", zh=f"{said} {hint.zh}", en=f"{said} {hint.en}"), as_json="--json" in arguments)
+        refusal = Misuse("usage", zh=f"命令用法有误（{said}）。用 --help 查看用法。", en=f"{said} See --help.")
+        console.report(refusal, as_json="--json" in arguments)
         return USAGE
     except click.exceptions.Exit as stop:
         return stop.exit_code

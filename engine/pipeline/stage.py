@@ -100,7 +100,8 @@ class Stage(Protocol):
     """Contract of a stage; implementations are frozen dataclasses, their fields the options of the pipeline file.
 
     ``name``: its name in ``use``. ``version``: part of the checkpoint key, raised when the output changes.
-    ``reads``: names of the facts it looks at, part of the checkpoint key. A field typed with a vendor Protocol names a
+    ``purpose`` (optional, a ``Text``): one line for people. ``reads``: names of the facts it looks at, part of the
+    checkpoint key. A field typed with a vendor Protocol names a
     provider in the file and receives the instance; a field typed with a service of the engine receives that service
     and cannot be set in the file. A field ``as_`` is the option ``as``.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from engine.errors import Defect, Rejected
+from engine.language import Text
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
 from engine.stages.sign import SOUND
@@ -34,6 +35,10 @@ class Archive:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.APPENDS
     reads: ClassVar[frozenset[str]] = frozenset({SOUND})
+    purpose: ClassVar[Text] = Text(
+        zh="为签名补充验证数据与文档时间戳，使其可长期验证",
+        en="make signatures last: validation data and a document timestamp",
+    )
 
     async def run(self, work: Work) -> Done:
         source = work.source

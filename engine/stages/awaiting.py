@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from engine.language import Text
 from engine.pipeline.stage import Done, Effect, Paused, Work
 
 EVENTS = frozenset({"confirmed", "signed", "reviewed", "approved"})
@@ -21,6 +22,10 @@ class Await:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.APPENDS
     reads: ClassVar[frozenset[str]] = frozenset(f"event:{event}" for event in EVENTS)
+    purpose: ClassVar[Text] = Text(
+        zh="等待外部事件，期间不占用处理进程",
+        en="wait for an event from outside; no worker is occupied meanwhile",
+    )
 
     def __post_init__(self) -> None:
         if self.event not in EVENTS:

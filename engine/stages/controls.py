@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from engine.language import Text
 from engine.pdf import placement
 from engine.pdf.control import Control, check_controls
 from engine.pipeline.stage import Done, Effect, Work
@@ -24,6 +25,10 @@ class Controls:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Text] = Text(
+        zh="放置控件，并预先建立空的签名域",
+        en="place controls and create the empty signature fields",
+    )
 
     sandbox: Sandbox
     controls: tuple[Control, ...] = ()

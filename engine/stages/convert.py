@@ -8,6 +8,7 @@ from typing import ClassVar
 import platformdirs
 
 from engine.errors import Rejected
+from engine.language import Text
 from engine.pdf import conversion, detection, intake, word
 from engine.pdf.conversion import WordConverter
 from engine.pdf.detection import Kind
@@ -34,6 +35,10 @@ class Convert:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Text] = Text(
+        zh="把 Word、图片或 PDF 各转换为一个 PDF",
+        en="turn Word files, pictures and PDFs into one PDF each",
+    )
 
     sandbox: Sandbox
     word: WordConverter = "auto"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from engine.language import Text
 from engine.pdf import filling
 from engine.pdf.control import read_placed
 from engine.pipeline.stage import Done, Effect, Work
@@ -22,6 +23,10 @@ class Fill:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset({"values", "controls"})
+    purpose: ClassVar[Text] = Text(
+        zh="把填写内容以中文字体绘入控件位置",
+        en="draw the given values into their controls",
+    )
 
     sandbox: Sandbox
 

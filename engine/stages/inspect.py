@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.errors import Rejected
+from engine.language import Text
 from engine.pdf import inspection, intake
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
@@ -23,6 +24,10 @@ class Inspect:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.APPENDS
     reads: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Text] = Text(
+        zh="检查 PDF 中会动作、隐藏或引用外部的内容",
+        en="say what in a PDF acts, hides or reaches outside",
+    )
 
     sandbox: Sandbox
     strict: bool = False

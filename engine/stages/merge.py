@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from engine.language import Text
 from engine.pdf import intake, merging
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
@@ -18,6 +19,10 @@ class Merge:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Text] = Text(
+        zh="把多个 PDF 按顺序合并为一个",
+        en="merge several PDFs into one, in order",
+    )
 
     sandbox: Sandbox
     page_limit: int = intake.PAGE_LIMIT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from engine.language import Text
 from engine.pdf import intake, normalization
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
@@ -22,6 +23,10 @@ class Normalize:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Text] = Text(
+        zh="把任意 PDF 规范为正放的 A4，去除一切会动作的内容",
+        en="turn any PDF into upright A4 without anything that acts",
+    )
 
     sandbox: Sandbox
     page_limit: int = intake.PAGE_LIMIT

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from engine.errors import Defect, Misuse
+from engine.language import Text
 from engine.pdf import inspection, intake
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Caller, Sandbox, existing
@@ -49,6 +50,10 @@ class Sign:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.SIGNS
     reads: ClassVar[frozenset[str]] = frozenset({SOUND, "inspection"})
+    purpose: ClassVar[Text] = Text(
+        zh="由一方签署一个已有的签名域",
+        en="sign one existing field as one party",
+    )
 
     async def run(self, work: Work) -> Done:
         for option, value in (("as", self.as_), ("field", self.field)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from engine.language import Text
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
 from engine.trust.archiving import stamp_document
@@ -23,6 +24,10 @@ class Timestamp:
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.SIGNS  # a rewrite after it would destroy it
     reads: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Text] = Text(
+        zh="为整个文件加盖文档时间戳",
+        en="put a document timestamp over the whole file",
+    )
 
     async def run(self, work: Work) -> Done:
         source = work.source

@@ -226,18 +226,19 @@ async def test_an_expired_key_stops_the_run_until_it_is_renewed(
     assert (run.state, run.facts["level_achieved"]) == ("done", "B-LTA")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_interrupted_command_leaves_the_run_ready_for_the_next(
-    home: Path, records: str, office: Office, tmp_path: Path
+    home: Path, records: str, office: Office, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Ctrl-C: the claim is given back at once, nobody waits for a lease."""
-    run_id = await office.submit("labour-contract", desk.CONTRACT, values=VALUES | {"岗位": "电焊工"})
+    """Ctrl-C or a service manager: the claim is given back at once, nobody waits for a lease."""
+    run_id = await office.submit("labour-contract", desk.CONTRACT, values=VALUES | {"岗位": f"电焊工{number}"})
     out = tmp_path / "contract.pdf"
     process = await asyncio.create_subprocess_exec(
         *desk.PROGRAM, "resume", str(run_id), "-o", str(out),
         env=desk.surroundings(home, records), stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     await desk.wait_until(lambda: desk.count(records, "stage_record", "run_id = %s", run_id) >= 3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = await process.communicate()
     run = await office.engine.get(run_id)
     if run.state == "done":
