@@ -6,14 +6,12 @@ within serif text because no free serif face under a permissive licence has them
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import uharfbuzz as hb
 
-from engine.errors import Defect
+from engine.pdf.fontconfig import package_folder
 
 FontName = Literal["serif", "sans"]
 
@@ -51,15 +49,7 @@ class Face:
     @cached_property
     def face(self) -> hb.Face:
         package, file, index = self._place
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:
-            raise Defect(
-                "fonts.missing",
-                zh=f"缺少字体包 {package}。请重新安装 sealflow。",
-                en=f"The font package {package} is missing. Install sealflow again.",
-                package=package,
-            )
-        return hb.Face(hb.Blob.from_file_path(str(Path(spec.origin).parent / file)), index)
+        return hb.Face(hb.Blob.from_file_path(str(package_folder(package) / file)), index)
 
     @cached_property
     def font(self) -> hb.Font:

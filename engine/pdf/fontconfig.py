@@ -46,10 +46,11 @@ def write_fontconfig(target: Path, cache: Path) -> Path:
 
 def font_folders() -> list[Path]:
     """Folders of the bundled fonts: Noto Serif and Sans SC, then Noto Sans CJK for rare characters (生僻字)."""
-    return [_package_folder(package) for package in ("pylopdf_fonts_zh_cn", "noto_cjk_sans_otc")]
+    return [package_folder(package) for package in ("pylopdf_fonts_zh_cn", "noto_cjk_sans_otc")]
 
 
-def _package_folder(package: str) -> Path:
+def package_folder(package: str) -> Path:
+    """Where an installed font package keeps its files; raises Defect ``fonts.missing``."""
     found = find_spec(package)
     if found is None or found.origin is None:
         raise Defect(

@@ -6,23 +6,15 @@ refuse it and small sizes look ragged. Shapes, widths and codes stay the same.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import pikepdf
-from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from fontTools.ttLib import newTable
-from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from engine.pdf import intake, page_boxes
+from engine.pdf import intake, page_boxes, truetype
 
-_EPOCH = 3660681600
-"""A fixed date (2020) in seconds since 1904, so that equal text gives equal bytes."""
-_SYMBOLIC = 0xF000
-"""Where a symbolic font keeps its codes in a Microsoft symbol map (ISO 32000-2 9.6.5.4)."""
 _Segment = tuple[str, tuple[float, ...]]
 
 
@@ -58,25 +50,13 @@ def _replace(pdf: Pdf, font: pikepdf.Object) -> int:
     given = font.get(Name.FontDescriptor)
     label = intake.name_of(given.get(Name.FontName)) if isinstance(given, Dictionary) else ""
     base = Name(label if label.isascii() and len(label) > 1 else "/AAAAAA+Drawn")
-    descriptor = Dictionary(
-        Type=Name.FontDescriptor,
-        FontName=base,
-        Flags=4,
-        FontBBox=Array([-1000, -500, 2500, 1500]),
-        ItalicAngle=0,
-        Ascent=880,
-        Descent=-120,
-        CapHeight=733,
-        StemV=80,
-        FontFile2=pdf.make_stream(program, Length1=len(program)),
-    )
     for key in (Name.CharProcs, Name.Encoding, Name.FontMatrix, Name.FontBBox, Name.Resources, Name.CIDToGIDMap):
         if key in font:
             del font[key]
     font[Name.Subtype], font[Name.BaseFont] = Name.TrueType, base
     font[Name.FirstChar], font[Name.LastChar] = first, last
     font[Name.Widths] = Array([round(drawn[code][0]) if code in drawn else 0 for code in range(first, last + 1)])
-    font[Name.FontDescriptor] = pdf.make_indirect(descriptor)
+    font[Name.FontDescriptor] = truetype.describe(pdf, base, program, serif=False)
     return 1
 
 
@@ -108,31 +88,12 @@ def _read(procedure: Stream) -> tuple[float, list[_Segment]] | None:
 
 
 def _program(drawn: dict[int, tuple[float, list[_Segment]]]) -> bytes:
-    names, glyphs, advances = [".notdef"], {".notdef": TTGlyphPen(None).glyph()}, {".notdef": 1000}
+    glyphs = {}
     for code, (width, segments) in sorted(drawn.items()):
-        pen, name = TTGlyphPen(None), f"code{code:03d}"
+        pen = TTGlyphPen(None)
         _draw(segments, Cu2QuPen(pen, max_err=0.5))
-        names.append(name)
-        glyphs[name], advances[name] = pen.glyph(), max(0, round(width))
-    builder = FontBuilder(1000, isTTF=True)
-    builder.setupGlyphOrder(names)
-    builder.setupGlyf(glyphs)
-    # A reader moves an outline so that it starts at its stated bearing, which must therefore be the true one.
-    builder.setupHorizontalMetrics(
-        {name: (width, getattr(glyphs[name], "xMin", 0)) for name, width in advances.items()}
-    )
-    builder.setupHorizontalHeader(ascent=880, descent=-120)
-    builder.setupPost(keepGlyphNames=False)
-    symbols = CmapSubtable.newSubtable(4)
-    symbols.platformID, symbols.platEncID, symbols.language = 3, 0, 0
-    symbols.cmap = {_SYMBOLIC + code: f"code{code:03d}" for code in drawn}
-    builder.font["cmap"] = newTable("cmap")
-    builder.font["cmap"].tableVersion, builder.font["cmap"].tables = 0, [symbols]
-    builder.font["head"].created = builder.font["head"].modified = _EPOCH
-    builder.font.recalcTimestamp = False
-    buffer = io.BytesIO()
-    builder.save(buffer)
-    return buffer.getvalue()
+        glyphs[f"code{code:03d}"] = (pen.glyph(), width)
+    return truetype.build(glyphs, {code: f"code{code:03d}" for code in drawn})
 
 
 def _draw(segments: list[_Segment], pen: Cu2QuPen) -> None:

@@ -5,6 +5,7 @@ Viewers draw a torn stream up to the tear. What they show is what must be placed
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import pikepdf
@@ -13,6 +14,9 @@ from pikepdf import Array, Dictionary, Name, Stream
 from engine.pdf import intake
 
 _STEP = 64 * 1024
+_BINARY = re.compile(rb"[^\s\x20-\x7e]")
+_DRAWING = re.compile(rb"(?<![^\s)\]>])(?:Tj|TJ|Do|re|l|c|sh)(?!\S)")
+"""An operator that draws, or makes a path to draw."""
 
 
 def page_streams(file: str, pdf: pikepdf.Pdf, page: pikepdf.Object) -> list[Stream]:
@@ -44,6 +48,8 @@ def _prefix(file: str, stream: Stream) -> bytes:
     if filters != Name.FlateDecode or (isinstance(parameters, Dictionary) and Name.Predictor in parameters):
         raise intake.damaged(file, "a page's content cannot be decoded")
     raw = stream.read_raw_bytes()
+    if _DRAWING.search(raw) and not _BINARY.search(raw):
+        return raw  # never compressed, whatever its filter says: viewers draw it as it stands
     for window in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
         found = _inflate(file, raw if window > 0 else raw[2:], window)
         if found.strip():

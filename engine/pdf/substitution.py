@@ -8,12 +8,10 @@ that no bundled face has stays blank. Latin fonts of the standard fourteen are l
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pikepdf
-from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -21,13 +19,11 @@ from pdfminer.cmapdb import CMapDB
 from pdfminer.psexceptions import PSException
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from engine.pdf import intake, page_boxes, tounicode, typefaces
+from engine.pdf import intake, page_boxes, tounicode, truetype, typefaces
 from engine.pdf.faces import FACES, FontName, glyph
 
 _COLLECTIONS = {"GB1": "Adobe-GB1", "CNS1": "Adobe-CNS1", "Japan1": "Adobe-Japan1", "Korea1": "Adobe-Korea1"}
 _SHOW = {"Tj", "'", '"'}
-_EPOCH = 3660681600
-"""A fixed date (2020) in seconds since 1904, so that equal text gives equal bytes."""
 _FILES = (Name.FontFile, Name.FontFile2, Name.FontFile3)
 
 
@@ -114,20 +110,7 @@ def _embed(pdf: Pdf, use: _Use) -> int:
     base = Name("/SEALFL+NotoSC-" + ("Serif" if style == "serif" else "Sans"))
     descendant[Name.Subtype] = Name.CIDFontType2
     descendant[Name.CIDToGIDMap] = pdf.make_stream(bytes(mapping))
-    descendant[Name.FontDescriptor] = pdf.make_indirect(
-        Dictionary(
-            Type=Name.FontDescriptor,
-            FontName=base,
-            Flags=4 | (2 if style == "serif" else 0),
-            FontBBox=Array([-1000, -500, 2500, 1500]),
-            ItalicAngle=0,
-            Ascent=880,
-            Descent=-120,
-            CapHeight=733,
-            StemV=80,
-            FontFile2=pdf.make_stream(program, Length1=len(program)),
-        )
-    )
+    descendant[Name.FontDescriptor] = truetype.describe(pdf, base, program, serif=style == "serif")
     use.font[Name.BaseFont] = descendant[Name.BaseFont] = base
     descendant[Name.CIDSystemInfo] = Dictionary(Registry="Adobe", Ordering="Identity", Supplement=0)
     encoding = intake.name_of(use.font.get(Name.Encoding))
@@ -230,7 +213,8 @@ def _program(
     texts: dict[int, str], style: FontName, widths: dict[int, float], default: float
 ) -> tuple[bytes, dict[int, int]]:
     """A TrueType program with one glyph per CID, each fitted to the width the document gives it."""
-    names, outlines, advances, indexes = [".notdef"], {".notdef": TTGlyphPen(None).glyph()}, {".notdef": 1000}, {}
+    glyphs: dict[str, tuple[object, float]] = {}
+    indexes: dict[int, int] = {}
     for cid, text in texts.items():
         found = glyph(text, style) if len(text) == 1 else None
         width = widths.get(cid, default)
@@ -241,22 +225,6 @@ def _program(
         squeeze = min(1.0, width / found.advance) if found.advance and width > 0 else 1.0
         turned = TransformPen(Cu2QuPen(pen, max_err=1.0, reverse_direction=True), (squeeze, 0, 0, 1, 0, 0))
         FACES[found.face].font.draw_glyph_with_pen(found.number, turned)
-        name = f"cid{cid:05d}"
-        indexes[cid] = len(names)
-        names.append(name)
-        outlines[name], advances[name] = pen.glyph(), max(0, round(width))
-    builder = FontBuilder(1000, isTTF=True)
-    builder.setupGlyphOrder(names)
-    builder.setupCharacterMap({})
-    builder.setupGlyf(outlines)
-    # A reader moves an outline so that it starts at its stated bearing, which must therefore be the true one.
-    builder.setupHorizontalMetrics(
-        {name: (width, getattr(outlines[name], "xMin", 0)) for name, width in advances.items()}
-    )
-    builder.setupHorizontalHeader(ascent=880, descent=-120)
-    builder.setupPost(keepGlyphNames=False)
-    builder.font["head"].created = builder.font["head"].modified = _EPOCH
-    builder.font.recalcTimestamp = False
-    buffer = io.BytesIO()
-    builder.save(buffer)
-    return buffer.getvalue(), indexes
+        indexes[cid] = len(glyphs) + 1  # after .notdef
+        glyphs[f"cid{cid:05d}"] = (pen.glyph(), width)
+    return truetype.build(glyphs, {}), indexes

@@ -266,3 +266,9 @@ def test_torn_compressed_content_is_kept_up_to_the_tear(tmp_path: Path) -> None:
     torn = zlib.compress(content)[:9000]
     target, _ = _normalized(tmp_path, one_page(page=b"/Contents 5 0 R", more=(stream(torn, b"/Filter/FlateDecode"),)))
     assert colour_at(picture(target), 125, 125) == RED
+
+
+def test_content_that_was_never_compressed_is_drawn_as_viewers_draw_it(tmp_path: Path) -> None:
+    plain = stream(b"1 0 0 rg 100 100 50 50 re f", b"/Filter/FlateDecode")
+    target, _ = _normalized(tmp_path, one_page(page=b"/Contents 5 0 R", more=(plain,)))
+    assert colour_at(picture(target), 125, 125) == RED
