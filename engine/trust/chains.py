@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
 _LONGEST = 12
@@ -30,10 +32,29 @@ def load_certificate(der: bytes) -> x509.Certificate | None:
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the issuer's name and key made this certificate."""
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    return _verify_issued(certificate, issuer) is True
+
+
+def denies_itself(certificate: x509.Certificate) -> bool:
+    """Whether a root's own signature is wrong; one whose algorithm is too old to be checked denies nothing."""
+    return is_self_signed(certificate) and _verify_issued(certificate, certificate) is False
+
+
+def _verify_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool | None:
+    """None when nobody here can tell."""
+    if certificate.issuer != issuer.subject:
         return False
+    try:
+        key = issuer.public_key()
+        if isinstance(certificate.signature_hash_algorithm, SHA1) and isinstance(key, rsa.RSAPublicKey):
+            # Most roots in use before 2015; what it is worth is for the path and its finding to say.
+            key.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), SHA1())  # noqa: S303
+        else:
+            certificate.verify_directly_issued_by(issuer)
+    except InvalidSignature:
+        return False
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
     return True
 
 

@@ -39,6 +39,7 @@ class Comparison:
         self._todo: list[tuple[Any, Any, str]] = []
         self.fields: set[str] = set()
         self.signed = False
+        self._filled_looks: set[tuple[int, int]] = set()
 
     def run(self) -> None:
         """Compare everything; raises Unexplained."""
@@ -50,6 +51,11 @@ class Comparison:
             if count > _MOST_OBJECTS:
                 raise Unexplained("too many objects")
             self._pair(*self._todo.pop())
+        trailer = self._old.trailer_view
+        held = {_identity(trailer.raw_get(key)) for key in trailer if key not in ("/Root", "/Info", "/Encrypt")}
+        shared = self._filled_looks & (held | {old for old, _ in self._seen})
+        if shared:
+            raise Unexplained(f"{min(shared)[0]} 0 R")  # the look of a filled field shows elsewhere too
 
     def _catalogue(self, old: Any, new: Any) -> None:
         for key in sorted({*old, *new} - _BESIDE):
@@ -156,6 +162,9 @@ class Comparison:
                 raise Unexplained(f"{place} ({name})")  # a signature was replaced or its look was changed
             self.signed = True
         self.fields.add(name)
+        look = _identity(old.raw_get("/AP")) if "/AP" in changed and "/AP" in old else None
+        if look is not None:
+            self._filled_looks.add(look)
         return changed
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import IO
 
 from asn1crypto import cms, core, parser
-from pyhanko.pdf_utils.generic import IndirectObject
+from pyhanko.pdf_utils.crypt import AuthStatus
+from pyhanko.pdf_utils.generic import DictionaryObject, IndirectObject
+from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-import engine.trust.hexadecimal  # noqa: F401 - makes reading signatures quick
+import engine.trust.hexadecimal  # makes reading signatures quick
+import engine.trust.references  # noqa: F401 - reads what real writers write
 from engine.trust.comparison import compare_later
 from engine.trust.coverage import Coverage, measure_coverage
 from engine.trust.entries import Entry
@@ -53,16 +56,14 @@ def inspect_file(
     ``only``: look at the signature of this field alone. ``later``: judge what was done after each signature.
     """
     with file.open("rb") as stream:
-        entries, findings, material = _read(stream, anchors, only, later)
+        entries, findings, material = _read(file, stream, anchors, only, later)
         verdicts = asyncio.run(judge_entries(entries, material, moment))
     integrity = worst_integrity(verdicts)
-    if verdicts and only is None and _count_signatures(file) > len(verdicts):
-        findings.append(_lost())
+    if findings and verdicts:
         integrity = worse_integrity(integrity, Integrity.INDETERMINATE)
-    if findings and not verdicts:
-        integrity = Integrity.INDETERMINATE
-        if _count_signatures(file):
-            integrity = Integrity.BROKEN
+    elif findings:
+        locked = any(finding.code == "document.encrypted" for finding in findings)
+        integrity = Integrity.BROKEN if _count_signatures(file) and not locked else Integrity.INDETERMINATE
     return Report(
         file=file.name,
         size=file.stat().st_size,
@@ -77,18 +78,20 @@ def inspect_file(
 
 
 def _read(
-    stream: IO[bytes], anchors: tuple[bytes, ...], only: str | None, later: bool
+    file: Path, stream: IO[bytes], anchors: tuple[bytes, ...], only: str | None, later: bool
 ) -> tuple[list[Entry], list[Finding], Material]:
     material = Material(anchors, Evidence())
     try:
         reader = PdfFileReader(stream, strict=False)
-        if reader.encrypted:
-            reader.decrypt("")
+        if reader.encrypted and not _open(reader):
+            return [], [_locked()], material
         entries = examine_entries(reader, stream, only, later)
         material = Material(anchors, read_store(reader.root))
         for entry in entries:
             if entry.kind == "timestamp":
                 entry.evidence = read_store(reader.get_historical_root(entry.revision))
+        if entries and only is None and _count_signatures(file) > len(entries) + _count_rights(reader):
+            return entries, [_lost()], material
     except RecursionError:
         return [], [_unreadable("nested too deeply")], material
     except Exception as error:  # whatever a parser throws at a hostile file is a verdict on that file
@@ -113,6 +116,8 @@ def _find_entries(reader: PdfFileReader, only: str | None) -> list[Entry]:
     found: dict[tuple[int, int] | int, Entry] = {}
     for name, value, reference in enumerate_sig_fields(reader, filled_status=True, with_name=only):
         raw = reference.get_object().raw_get("/V")
+        if not isinstance(raw, IndirectObject):
+            raw.reference = raw.container_ref  # the library asks every signature for it; this one lives in its field
         key = (raw.idnum, raw.generation) if isinstance(raw, IndirectObject) else id(value)
         if key in found:
             found[key].fields.append(str(name))
@@ -224,11 +229,26 @@ def _read_stamps(entry: Entry) -> None:
 
 
 def _count_signatures(file: Path) -> int:
-    """Signature dictionaries that stand in the bytes, whether or not the form still leads to them."""
+    """Signatures that stand in the bytes, whether or not the form still leads to them; copies of one count once."""
     if not file.stat().st_size:
         return 0
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        return sum(1 for _ in re.finditer(rb"/ByteRange\s*\[", view))
+        return len({tuple(found[1].split()) for found in re.finditer(rb"/ByteRange\s*\[([^\]<>]{0,200})", view)})
+
+
+def _count_rights(reader: PdfFileReader) -> int:
+    """Usage rights (ISO 32000-1, 12.8.2.3): signatures of a program's maker that no field shows."""
+    permissions = value_at(reader.root, "/Perms")
+    names = permissions if isinstance(permissions, DictionaryObject) else {}
+    return sum(1 for name in ("/UR", "/UR3") if name in names)
+
+
+def _open(reader: PdfFileReader) -> bool:
+    """Whether the file opens without a password or key."""
+    try:
+        return reader.decrypt("").status is not AuthStatus.FAILED
+    except PdfError:
+        return False
 
 
 def _finding_format(form: str) -> Finding:
@@ -244,6 +264,15 @@ def _lost() -> Finding:
         "document.lost_signature",
         "文件中有签名数据不再属于任何签名域，可能有签名被移除。",
         "The file holds signature data that no field leads to; a signature may have been removed.",
+    )
+
+
+def _locked() -> Finding:
+    return Finding(
+        "document.encrypted",
+        "文件已加密，没有密码或密钥无法打开，因此无法判断其中的签名。请提供解除加密的原件。",
+        "The file is encrypted and does not open without its password or key, so its signatures cannot be judged. "
+        "Ask for it without encryption.",
     )
 
 

@@ -22,7 +22,7 @@ from pyhanko_certvalidator.sig_validate import (
     SignatureValidationContext,
 )
 
-from engine.trust.chains import is_self_signed, issued_by, load_certificate
+from engine.trust.chains import denies_itself, load_certificate
 from engine.trust.verdict import Finding, Integrity
 
 _DIGESTS = {
@@ -83,8 +83,6 @@ def check_signature(
         if digest_name not in _DIGESTS:
             raise _unknown_algorithm(digest_name)
         _check_policy(info)
-        _check_frame(signed, info, content_type, digest_name)
-        _check_certificates(found.other_certs)
         attributes = info["signed_attrs"]
         if not bare and attributes is core.VOID:
             raise _doubt(
@@ -113,6 +111,8 @@ def check_signature(
             "签名值与签名证书不匹配：签名无效。",
             "The signature value does not fit the certificate: the signature is invalid.",
         )
+    _check_frame(signed, info, content_type, digest_name)
+    _check_certificates(found.other_certs)
     names_signer = attributes is not core.VOID and get_signing_cert_attr(attributes) is not None
     algorithm = f"{signature_name} / {digest_name}"
     return Proof(found.signer_cert, tuple(found.other_certs), info, algorithm, names_signer)
@@ -186,7 +186,7 @@ def _check_certificates(certificates: Sequence[Certificate]) -> None:
     """A root that does not fit its own key was damaged or swapped; the other certificates are judged by their path."""
     for certificate in certificates:
         loaded = load_certificate(certificate.dump())
-        if loaded is None or (is_self_signed(loaded) and not issued_by(loaded, loaded)):
+        if loaded is None or denies_itself(loaded):
             raise _doubt(
                 "signature.certificate",
                 "签名所附的证书已损坏或被替换。",

@@ -14,7 +14,8 @@ from pyhanko.sign.fields import ensure_sig_flags, enumerate_sig_fields, prepare_
 from pyhanko.sign.general import CMSExtractionError, extract_certificate_info
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 
-import engine.trust.hexadecimal  # noqa: F401 - makes reading signatures quick
+import engine.trust.hexadecimal  # makes reading signatures quick
+import engine.trust.references  # noqa: F401 - reads what real writers write
 from engine.errors import Rejected
 from engine.trust.chains import Chain
 from engine.trust.embedding import Hole
