@@ -47,7 +47,7 @@ def compare_later(entry: Entry, embedded: EmbeddedPdfSignature, reader: PdfFileR
     if change.modification_level is ModificationLevel.OTHER or (
         permitted is not None and change.modification_level.value > permitted.value
     ):
-        entry.worsen(Integrity.MODIFIED, _changed("the signature forbids them"))
+        entry.worsen(Integrity.MODIFIED, _forbidden())
         return
     entry.integrity = worse_integrity(entry.integrity, Integrity.EXTENDED)
     entry.later.extend(_disclose(change))
@@ -102,9 +102,35 @@ def _uncovered(why: str) -> Finding:
     )
 
 
+_WORDS = (
+    ("/AA", "自动执行的动作被改动", "what happens by itself was changed"),
+    ("/Annots", "页面上添加、移除或改动了批注或表单域", "a note or field on a page was added, removed or changed"),
+    ("/AcroForm", "表单被改动", "the form was changed"),
+    ("/OpenAction", "打开文件时的动作被改动", "what happens at opening was changed"),
+    ("/Names", "附件、脚本或命名目录被改动", "attachments, scripts or names were changed"),
+    ("/AF", "附件被改动", "attachments were changed"),
+    ("/OCProperties", "图层设置被改动", "layers were changed"),
+    ("/Contents", "页面内容被改动", "what a page shows was changed"),
+    ("/Resources", "页面所用的字体或图像被改动", "fonts or pictures of a page were changed"),
+    ("/Kids[", "页面或其属性被改动", "a page or a property of it was changed"),
+    ("/Kids", "页面被增加或移除", "pages were added or removed"),
+    ("/Pages", "所有页面或其属性被改动", "the pages or a property of all of them were changed"),
+)
+"""What a place in the document means to a reader; the first that occurs in it is meant."""
+
+
 def _changed(why: str) -> Finding:
+    zh, en = next(((zh, en) for name, zh, en in _WORDS if name in why), ("文件结构被改动", "its structure was changed"))
     return Finding(
         "signature.changed_later",
-        f"签署后文件被以不允许的方式修改（{why}）。",
-        f"After signing the file was changed in ways that are not allowed ({why}).",
+        f"签署后文件被以不允许的方式修改：{zh}（{why}）。",
+        f"After signing the file was changed in ways that are not allowed: {en} ({why}).",
+    )
+
+
+def _forbidden() -> Finding:
+    return Finding(
+        "signature.changed_later",
+        "签署后填写了表单、添加了签名或改动了内容，而该签名不允许这样做。",
+        "After signing, fields were filled, signatures added or content changed, and this signature forbids it.",
     )

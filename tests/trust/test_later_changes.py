@@ -16,7 +16,6 @@ from tests.trust.forgery import (
     FIELD,
     FILLED,
     FONT,
-    NOTE,
     OBJECTS,
     PAGE,
     PAGES,
@@ -111,6 +110,27 @@ def test_what_changes_the_document_is_never_green(tmp_path: Path, what: str) -> 
     assert report.level is None
     finding = report.signatures[0].findings[0]
     assert finding.zh and finding.en and "Changed after signing" in render_html(report)
+
+
+@pytest.mark.parametrize(
+    ("what", "zh", "en"),
+    [
+        ("the text itself", "页面内容", "what a page shows"),
+        ("the font shows other glyphs", "字体", "fonts"),
+        ("a page was added", "页面被增加", "pages were added"),
+        ("all pages were turned", "所有页面", "all of them"),
+        ("text over the text", "批注", "a note"),
+        ("a file was attached", "附件", "attachments"),
+        ("opening acts", "打开文件", "at opening"),
+        ("a page acts", "自动执行", "by itself"),
+        ("the form became XFA", "表单", "the form"),
+        ("layers hide", "图层", "layers"),
+    ],
+)
+def test_what_was_changed_is_said_in_both_languages(tmp_path: Path, what: str, zh: str, en: str) -> None:
+    finding = judge(append(signed_pdf(KEY), FORBIDDEN[what]), tmp_path).signatures[0].findings[0]
+    assert finding.code == "signature.changed_later"
+    assert zh in finding.zh and en in finding.en
 
 
 NEW_SIGNATURE = b"<</FT/Sig/T(second)/Type/Annot/Subtype/Widget/Rect[100 0 190 40]/F 132/P 3 0 R%b>>"
