@@ -70,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; gives 0 done, 64 usage, 65 refused input, 69 service away, 70 our bug, 75 try again."""
     logs.tell_people()
     with contextlib.suppress(ValueError):  # only the main thread may; elsewhere somebody else minds the signals
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C; workers set their own
+        # A service manager's Ctrl-C, which the event loop turns into an orderly end; workers set their own.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return sealflow.main(args=arguments, standalone_mode=False) or 0
