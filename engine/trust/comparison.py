@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import IO
 
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, DiffResult, ModificationLevel
+from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, DiffResult, ModificationLevel, SuspiciousModification
 from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
@@ -16,41 +17,76 @@ from engine.trust.entries import Entry
 from engine.trust.verdict import Finding, Integrity, worse_integrity
 
 
-def compare_later(entry: Entry, embedded: EmbeddedPdfSignature, reader: PdfFileReader, stream: IO[bytes]) -> None:
-    """What happened to the file after this signature."""
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """All that was done after a revision, found to be of allowed kinds."""
+
+    revision: int
+    change: DiffResult
+
+
+def compare_later(
+    entry: Entry,
+    embedded: EmbeddedPdfSignature,
+    reader: PdfFileReader,
+    stream: IO[bytes],
+    newer: Reviewed | None = None,
+) -> Reviewed | None:
+    """What happened to the file after this signature; ``newer``: what this gave for the next signature behind it."""
     if entry.coverage.oddity is not None:
         entry.worsen(Integrity.MODIFIED, _uncovered(entry.coverage.oddity))
-        return
+        return None
     if entry.coverage.whole:
-        return
+        if entry.revision < reader.xrefs.total_revisions - 1:
+            return None  # it covers revisions behind its own, and whoever stands before them has to look at them
+        return Reviewed(entry.revision, DiffResult(ModificationLevel.NONE, set()))
     reach = embedded.evaluate_signature_coverage()
     if reach < SignatureCoverageLevel.ENTIRE_REVISION:
         entry.worsen(Integrity.MODIFIED, _uncovered("it does not end with its revision"))
-        return
+        return None
     if reader.xrefs.total_revisions - 1 <= entry.revision:
         if not only_blank_after(stream, entry.coverage.end):
             entry.worsen(Integrity.MODIFIED, _uncovered("bytes outside of any revision follow"))
         else:
             entry.worsen(Integrity.EXTENDED, _uncovered("white space follows"))
-        return
+        return None
     try:
-        change = DEFAULT_DIFF_POLICY.review_file(
-            reader, entry.revision, field_mdp_spec=embedded.fieldmdp, doc_mdp=embedded.docmdp_level
-        )
+        change = _review(entry.revision, embedded, reader, newer)
         permitted = embedded.docmdp_level
     except Exception:  # the library's comparison gives up on forms that others accept
         _compare_objects(entry, embedded, reader)
-        return
+        return None
     if not isinstance(change, DiffResult):
         _compare_objects(entry, embedded, reader)
-        return
+        return None
     if change.modification_level is ModificationLevel.OTHER or (
         permitted is not None and change.modification_level.value > permitted.value
     ):
         entry.worsen(Integrity.MODIFIED, _forbidden())
-        return
+        return None
     entry.integrity = worse_integrity(entry.integrity, Integrity.EXTENDED)
     entry.later.extend(_disclose(change))
+    return Reviewed(entry.revision, change)
+
+
+def _review(
+    revision: int, embedded: EmbeddedPdfSignature, reader: PdfFileReader, newer: Reviewed | None
+) -> DiffResult | SuspiciousModification:
+    """Compare with each later revision, or with those up to the next signature where its review tells the rest.
+
+    What is allowed after a signature without locks stays allowed step by step, and a long row of signatures would
+    otherwise take the cube of its length.
+    """
+    lock, permitted = embedded.fieldmdp, embedded.docmdp_level
+    if newer is None or lock is not None or permitted is not None:
+        return DEFAULT_DIFF_POLICY.review_file(reader, revision, field_mdp_spec=lock, doc_mdp=permitted)
+    base = reader.get_historical_resolver(revision)
+    level, fields = newer.change.modification_level, set(newer.change.changed_form_fields)
+    for later in range(revision + 1, newer.revision + 1):
+        step = DEFAULT_DIFF_POLICY.apply(base, reader.get_historical_resolver(later))
+        level = max(level, step.modification_level)
+        fields |= step.changed_form_fields
+    return DiffResult(level, fields)
 
 
 def _compare_objects(entry: Entry, embedded: EmbeddedPdfSignature, reader: PdfFileReader) -> None:

@@ -104,10 +104,11 @@ def examine_entries(
 ) -> list[Entry]:
     """All signatures of a file, or that of one field, with everything that can be said without trust."""
     entries = _find_entries(reader, only)
-    for entry in entries:
+    newer = None
+    for entry in reversed(entries):
         _examine(entry, stream)
         if later and entry.embedded is not None:
-            compare_later(entry, entry.embedded, reader, stream)
+            newer = compare_later(entry, entry.embedded, reader, stream, newer)
     return entries
 
 

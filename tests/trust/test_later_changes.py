@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyhanko.sign.diff_analysis import DiffResult, StandardDiffPolicy
 
 from engine.trust.inspection import inspect_file
 from engine.trust.report import render_html
@@ -244,3 +246,58 @@ def test_a_shared_look_is_no_fields_own(tmp_path: Path) -> None:
         content = seal(write_pdf(objects, trailer=trailer), KEY)
         verdict = judge(append(content, filled, trailer=trailer), tmp_path).integrity
         assert (verdict in GREEN) == (not trailer and not catalogue), (trailer, catalogue, verdict)
+
+
+def sign_in_turn(count: int, *, tampered_after: int | None = None) -> bytes:
+    """Signatures one after the other, each in a new field; after one of them the text may be changed."""
+    content = signed_pdf(KEY)
+    listed = b"5 0 R 8 0 R"
+    for number in range(count - 1):
+        listed += b" %d 0 R" % (100 + 2 * number)
+        field = b"<</FT/Sig/T(s%d)/Type/Annot/Subtype/Widget/Rect[0 0 0 0]/F 132/P 3 0 R/V %d 0 R>>"
+        revision = {
+            100 + 2 * number: field % (number, 101 + 2 * number),
+            101 + 2 * number: SIGNATURE,
+            CATALOGUE: OBJECTS[CATALOGUE].replace(b"5 0 R 8 0 R", listed),
+            PAGE: OBJECTS[PAGE].replace(b"5 0 R 8 0 R", listed),
+        }
+        content = seal(append(content, revision, size=102 + 2 * number), KEY)
+        if number == tampered_after:
+            content = append(content, edit(TEXT, b"(100)", b"(900)"), size=102 + 2 * number)
+    return content
+
+
+def test_a_long_row_of_signatures_is_judged_one_step_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 0
+    original = StandardDiffPolicy.apply
+
+    def count(*arguments: Any, **options: Any) -> DiffResult:
+        nonlocal steps
+        steps += 1
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(StandardDiffPolicy, "apply", count)
+    report = judge(sign_in_turn(12), tmp_path)
+    assert report.integrity is Integrity.VALID
+    assert [entry.integrity for entry in report.signatures] == [Integrity.EXTENDED] * 11 + [Integrity.VALID]
+    assert steps == 11
+    told = [change.en for change in report.signatures[0].later_changes]
+    assert all(any(f"s{number}" in line for line in told) for number in range(11))
+
+
+def test_a_change_in_a_long_row_condemns_what_stands_before_it(tmp_path: Path) -> None:
+    report = judge(sign_in_turn(8, tampered_after=3), tmp_path)
+    assert report.integrity is Integrity.MODIFIED
+    verdicts = [entry.integrity for entry in report.signatures]
+    assert verdicts[:5] == [Integrity.MODIFIED] * 5
+    assert Integrity.MODIFIED not in verdicts[5:]
+
+
+def test_a_signature_sealed_after_a_change_does_not_hide_it(tmp_path: Path) -> None:
+    """A place to sign prepared before the change and filled after it covers the change, and condones nothing."""
+    prepared = append(signed_pdf(KEY), in_form(NEW_SIGNATURE % b"/V 21 0 R", (21, SIGNATURE)))
+    report = judge(seal(append(prepared, edit(TEXT, b"(100)", b"(900)")), KEY), tmp_path)
+    first, second = report.signatures
+    assert first.integrity is Integrity.MODIFIED
+    assert second.whole_file
+    assert report.integrity is Integrity.MODIFIED
