@@ -39,7 +39,11 @@ def load_seal(picture: Path) -> Seal:
                     en=f"The seal picture is too large ({image.width}x{image.height} pixels). "
                     f"Reduce it to {_LONGEST_SIDE} pixels.",
                 )
-            pixels = image.convert("RGBA")
+            if image.mode.startswith("I"):
+                # Pillow would cut 16 bits a sample off at 255: everything but black turns white.
+                pixels = image.convert("I").point(lambda sample: sample / 256).convert("L").convert("RGBA")
+            else:
+                pixels = image.convert("RGBA")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Rejected(
             "seal.unreadable",
