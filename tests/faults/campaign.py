@@ -49,15 +49,18 @@ class Kills:
 class Plan:
     """What a campaign does; times in seconds, 0 for never.
 
-    ``mines``: how many, chosen by the seed; None for one at every instant of every stage.
+    ``mines``: how many, chosen by the seed; None for one at every instant of every stage. ``at_once``: all are laid
+    before the work begins, else the next one when the last went off.
     """
 
     documents: int
     mines: int | None = None
+    at_once: bool = False
     processes: int = 2
     threads: int = 4
     worker_kill_every: float = 0.0
     sweeper_kill_every: float = 0.0
+    relay_kill_every: float = 0.0
     postgres_kill_every: float = 0.0
     broker_kill_every: float = 0.0
     seed: int = 1
@@ -102,13 +105,15 @@ async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
     async with assembly.open_engine(campaign.settings) as engine:
         await _submit(campaign, engine.pins, engine.storage, engine.database)
     started = time.monotonic()
+    laying = asyncio.create_task(_lay_mines(campaign))
     async with assembly.open_records(campaign.settings) as database, _worker(campaign) as worker:
-        fire = [asyncio.create_task(_lay_mines(campaign))]
+        fire = [laying]
         fire += [
             asyncio.create_task(_fire(campaign, worker, database, what, every, kill_broker))
             for what, every in (
                 ("consumer", campaign.plan.worker_kill_every),
                 ("sweeper", campaign.plan.sweeper_kill_every),
+                ("relay", campaign.plan.relay_kill_every),
                 ("postgres", campaign.plan.postgres_kill_every),
                 ("broker", campaign.plan.broker_kill_every),
             )
@@ -123,6 +128,8 @@ async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
                 task.cancel()
             await asyncio.gather(*fire, return_exceptions=True)
     campaign.seconds = time.monotonic() - started
+    if campaign.plan.at_once:
+        campaign.mined = campaign.mines_planned - len(campaign.mines.left())
 
 
 async def _submit(campaign: Campaign, pins: Pins, storage: Storage, database: Database) -> None:
@@ -139,11 +146,15 @@ async def _submit(campaign: Campaign, pins: Pins, storage: Storage, database: Da
 
 
 async def _lay_mines(campaign: Campaign) -> None:
-    """One mine after the other, at every instant of every stage in an order of chance; the next when one went off."""
+    """Mines at instants of stages, in an order of chance."""
     mines = every_instant()
     random.Random(campaign.plan.seed).shuffle(mines)
     mines = mines[: campaign.plan.mines]
     campaign.mines_planned = len(mines)
+    if campaign.plan.at_once:
+        for instant, place in mines:
+            campaign.mines.lay(instant, place)
+        return
     for instant, place in mines:
         campaign.mines.lay(instant, place)
         for _ in range(round(_PATIENCE / _GLANCE)):
@@ -159,7 +170,9 @@ def every_instant() -> list[tuple[str, str]]:
     """All named instants with the place each is mined at."""
     mines = [(instant, "leg") for instant in instants.PER_LEG]
     for ordinal, stage in enumerate(papers.STAGES):
-        mines += [(instant, f"{ordinal}-{stage}") for instant in instants.PER_STAGE]
+        for instant in instants.PER_STAGE:
+            if (stage, instant) not in papers.NEVER:
+                mines.append((instant, f"{ordinal}-{stage}"))
         for kind in papers.EFFECTS.get(stage, ()):
             mines += [(instant, f"{ordinal}-{stage}-{kind}") for instant in instants.PER_EFFECT]
     return mines
@@ -210,7 +223,7 @@ async def _fire(
         elif what == "postgres":
             campaign.kills.postgres += await _kill_postgres(campaign)
         else:
-            duty = {"consumer": "consume", "sweeper": "sweep"}[what]
+            duty = {"consumer": "consume", "sweeper": "sweep", "relay": "relay"}[what]
             with contextlib.suppress(psutil.Error):
                 targets = [child for child in worker.children() if duty in child.cmdline()]
                 if targets:

@@ -87,17 +87,17 @@ async def _check_run(run: Run, database: Database, storage: Storage, found: Find
     with tempfile.TemporaryDirectory() as folder:
         paths = [await storage.get(digests[0], Path(folder)) for digests in chain]  # raises for missing or rotten
         found.files_checked += len(paths)
-        for before, after in itertools.pairwise(paths[3:]):  # from the frozen base on, only appended
+        for before, after in itertools.pairwise(paths[papers.BASE :]):  # from the frozen base on, only appended
             refuse_changed_bytes(run.label, (before,), (after,))
         found.violations += [f"{run.label}: {fault}" for fault in await asyncio.to_thread(judge, paths[-1])]
 
 
 def judge(file: Path) -> list[str]:
-    """What poppler's pdfsig says against a file: one valid signature per party, then one document timestamp."""
+    """What poppler's pdfsig says against a file: one valid signature per party, then two document timestamps."""
     said = subprocess.run(["pdfsig", "-nocert", str(file)], capture_output=True, text=True, check=False).stdout
     faults = []
     if said.count("Signature Validation: Signature is Valid.") != len(papers.PARTIES):
         faults.append(f"pdfsig finds {said.count('Signature is Valid')} valid signatures")
-    if said.count("Signature Type: ETSI.CAdES.detached") != len(papers.PARTIES) or said.count("Signature #") != 3:
-        faults.append("not one signature per party and one timestamp")
+    if said.count("Signature Type: ETSI.CAdES.detached") != len(papers.PARTIES) or said.count("Signature #") != 4:
+        faults.append("not one signature per party and two timestamps")
     return faults

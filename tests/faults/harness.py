@@ -36,7 +36,7 @@ def main() -> int:
             status |= asyncio.run(conduct(campaign, "PostgreSQL"))
     if options.broker in ("rabbitmq", "both"):
         with tempfile.TemporaryDirectory(prefix="sealflow-faults-") as folder, rabbitmq(Path(folder, "mq")) as broker:
-            shot = dataclasses.replace(plan, broker_kill_every=20.0)
+            shot = dataclasses.replace(plan, broker_kill_every=20.0, relay_kill_every=7.0)
             campaign = prepare(shot, Path(folder, "work"), broker.url)
             status |= asyncio.run(conduct(campaign, "RabbitMQ", broker.kill_and_restart))
     return status

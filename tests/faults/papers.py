@@ -7,11 +7,21 @@ from pathlib import Path
 from reportlab.lib.pagesizes import LETTER
 from reportlab.pdfgen.canvas import Canvas
 
-STAGES = ("normalize", "controls", "fill", "sign", "sign", "archive")
+STAGES = ("convert", "normalize", "inspect", "controls", "fill", "sign", "sign", "timestamp", "archive")
+NEVER = frozenset(
+    {("inspect", "half-written"), ("inspect", "after-fsync"), ("inspect", "after-link"), ("convert", "after-link")}
+)
+"""Instants that do not come: ``inspect`` stores no file, and what ``convert`` makes of a PDF is stored already."""
+BASE = STAGES.index("sign")
+"""Ordinal of the first stage that may only append."""
 PARTIES = ("employer", "employee")
-EFFECTS: dict[str, tuple[str, ...]] = {"sign": ("signature", "timestamp"), "archive": ("evidence",)}
-"""Kinds of irrevocable act per stage; a run has two signatures, their timestamps and the one of its evidence."""
-EFFECTS_PER_RUN = 5
+EFFECTS: dict[str, tuple[str, ...]] = {
+    "sign": ("signature", "timestamp"),
+    "timestamp": ("evidence",),
+    "archive": ("evidence",),
+}
+"""Kinds of irrevocable act per stage; a run has two signatures, their timestamps and two over the document."""
+EFFECTS_PER_RUN = 6
 
 _PIPELINE = """
 [pipeline]
@@ -19,7 +29,13 @@ name = "faults"
 version = 1
 
 [[stage]]
+use = "convert"
+
+[[stage]]
 use = "normalize"
+
+[[stage]]
+use = "inspect"
 
 [[stage]]
 use = "controls"
@@ -64,6 +80,9 @@ field = "employer"
 use = "sign"
 as = "employee"
 field = "employee"
+
+[[stage]]
+use = "timestamp"
 
 [[stage]]
 use = "archive"
