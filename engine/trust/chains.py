@@ -48,7 +48,7 @@ def _verify_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> b
         key = issuer.public_key()
         if isinstance(certificate.signature_hash_algorithm, SHA1) and isinstance(key, rsa.RSAPublicKey):
             # Most roots in use before 2015; what it is worth is for the path and its finding to say.
-            key.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), SHA1())  # noqa: S303
+            key.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), SHA1())  # noqa: S303 - as found
         else:
             certificate.verify_directly_issued_by(issuer)
     except InvalidSignature:
