@@ -12,7 +12,6 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
 
 import aiohttp
 from asn1crypto.x509 import Certificate as Anchor
@@ -33,6 +32,7 @@ from engine.trust.chains import (
     needs_no_revocation,
 )
 from engine.trust.evidence import Evidence
+from engine.trust.outbound import Outbound
 from engine.trust.status import Status, ask_about, read_list, read_ocsp
 
 _LARGEST = 32 * 1024 * 1024
@@ -53,36 +53,21 @@ class _Gathered:
     crls: dict[bytes, None] = field(default_factory=dict)
 
 
-class RevocationSource:
+class RevocationSource(Outbound):
     """Asks OCSP first, lists second; use it from one event loop, as an async context manager or with ``close``.
 
     ``anchors``: trusted roots; a chain that does not reach one is refused. ``timeout``: seconds per request.
     """
 
     def __init__(self, anchors: Sequence[Anchor], *, proxy: str | None = None, timeout: float = 10.0) -> None:
+        super().__init__(proxy, timeout)
         loaded = [load_certificate(anchor.dump()) for anchor in anchors]
         self._anchors = [anchor for anchor in loaded if anchor is not None]
-        self._proxy = proxy
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._session: aiohttp.ClientSession | None = None
         self._answers: dict[bytes, _Answer] = {}
         self._fetched: dict[str, bytes] = {}
         self._chains: dict[bytes, list[x509.Certificate]] = {}
         self._locks: dict[bytes, asyncio.Lock] = {}
         self.requests = 0
-
-    async def __aenter__(self) -> RevocationSource:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def evidence(self, chains: Iterable[Chain]) -> Evidence:
         """Certificates and fresh revocation data for every chain up to its anchor.
@@ -200,12 +185,12 @@ class RevocationSource:
         return kept
 
     async def _get(self, address: str) -> bytes:
-        async with self._open().get(address, proxy=self._proxy) as response:
+        async with self._open().get(address, proxy=self._route(address)) as response:
             return await self._read(response)
 
     async def _post(self, address: str, body: bytes) -> bytes:
         headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
-        async with self._open().post(address, data=body, headers=headers, proxy=self._proxy) as response:
+        async with self._open().post(address, data=body, headers=headers, proxy=self._route(address)) as response:
             return await self._read(response)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -217,11 +202,6 @@ class RevocationSource:
             if len(body) > _LARGEST:
                 raise aiohttp.ClientPayloadError("the answer is too large")
         return bytes(body)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=False)
-        return self._session
 
 
 def _no_chain(who: str) -> Rejected:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,10 +18,10 @@ from asn1crypto.x509 import Certificate
 
 from engine.errors import Misuse, SealflowError, Unavailable
 from engine.settings import Authority
+from engine.trust.outbound import Outbound
 from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
 
 _DIGEST_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FAILURES_TO_OPEN = 3
 _OPEN_SECONDS = 30.0
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
@@ -52,7 +51,7 @@ class _Line:
             self.open_until = 0.0
 
 
-class TimestampClient:
+class TimestampClient(Outbound):
     """RFC 3161 over HTTP with one kept session; use it as an async context manager or call ``close``.
 
     ``timeout`` is seconds per authority and try. ``clock_bound`` is how far a token may lie from this machine's clock.
@@ -67,6 +66,7 @@ class TimestampClient:
         timeout: float = 10.0,
         clock_bound: timedelta = timedelta(minutes=5),
     ) -> None:
+        super().__init__(proxy, timeout)
         if not authorities:
             raise Misuse(
                 "timestamp.no_authority",
@@ -75,22 +75,6 @@ class TimestampClient:
             )
         self._lines = [_Line(_check_address(authority)) for authority in authorities]
         self._check = TokenCheck(anchors, clock_bound=clock_bound)
-        self._proxy = proxy
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> TimestampClient:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def stamp(self, digest: bytes, algorithm: str = "sha256") -> bytes:
         """A checked DER TimeStampToken over ``digest``; asks for one, so call it behind the effect ledger.
@@ -146,16 +130,14 @@ class TimestampClient:
         return await self._check.accept(reply, question, asked_at)
 
     async def _post(self, authority: Authority, body: bytes) -> bytes:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
         login = None
         if authority.username is not None:
             login = aiohttp.encode_basic_auth(authority.username, authority.password or "", encoding="utf-8")
-        async with self._session.post(
+        async with self._open().post(
             authority.url,
             data=body,
             headers=_HEADERS | ({"Authorization": login} if login else {}),
-            proxy=None if urlsplit(authority.url).hostname in _LOOPBACK else self._proxy,
+            proxy=self._route(authority.url),
             allow_redirects=False,  # a redirected POST may become a GET, and would carry the login elsewhere
         ) as response:
             if response.status != 200:

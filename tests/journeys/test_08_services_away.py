@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.settings import Authority, Settings, Trust, Work
@@ -24,7 +25,7 @@ from engine.trust.keys import Pkcs12Keyring
 from tests.journeys import office as desk
 from tests.journeys.conftest import open_office
 from tests.journeys.office import Office
-from tests.trust.misbehaviour import Misbehaviour, TestPki, served
+from tests.trust.misbehaviour import Misbehaviour, TestPki, listening, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -228,21 +229,31 @@ async def test_an_expired_key_stops_the_run_until_it_is_renewed(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_interrupted_command_leaves_the_run_ready_for_the_next(
-    home: Path, records: str, office: Office, tmp_path: Path, number: signal.Signals
+    demo: DemoTrust, home: Path, records: str, office: Office, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C or a service manager: the claim is given back at once, nobody waits for a lease."""
     run_id = await office.submit("labour-contract", desk.CONTRACT, values=VALUES | {"岗位": f"电焊工{number}"})
-    out = tmp_path / "contract.pdf"
-    process = await asyncio.create_subprocess_exec(
-        *desk.PROGRAM, "resume", str(run_id), "-o", str(out),
-        env=desk.surroundings(home, records), stdout=PIPE, stderr=PIPE,
-    )  # fmt: skip
-    await desk.wait_until(lambda: desk.count(records, "stage_record", "run_id = %s", run_id) >= 3)
-    process.send_signal(number)
-    _, err = await process.communicate()
+    asked, config = asyncio.Event(), tmp_path / "sealflow.toml"
+
+    async def keep_waiting(_request: web.Request) -> web.Response:
+        asked.set()  # the key has been used, its signature is not stamped yet
+        await asyncio.sleep(60)
+        return web.Response()
+
+    async with listening(keep_waiting) as slow:
+        config.write_text(
+            f'[trust]\nkeys = "{demo.keyring_directory}"\nanchors = "{demo.anchors_directory}"\n'
+            f'timestamp_authorities = [{{ url = "{slow.url}" }}]\n',
+            "utf-8",
+        )
+        process = await asyncio.create_subprocess_exec(
+            *desk.PROGRAM, "resume", str(run_id), "-o", str(tmp_path / "contract.pdf"),
+            env=desk.surroundings(home, records) | {"SEALFLOW_CONFIG": str(config)}, stdout=PIPE, stderr=PIPE,
+        )  # fmt: skip
+        await asked.wait()
+        process.send_signal(number)
+        _, err = await process.communicate()
     run = await office.engine.get(run_id)
-    if run.state == "done":
-        pytest.skip("it was faster than the signal")
     assert process.returncode == 130 and b"resume" in err and b"Traceback" not in err, err.decode()
     assert (run.state, desk.error_code(run)) == ("ready", "run.interrupted")
     run = await office.engine.again(run_id)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -157,12 +157,20 @@ async def test_a_document_timestamp_alone_proves_a_time_and_no_author(office: Of
 
 
 async def test_a_missing_revocation_service_makes_archiving_wait(office: Office, tmp_path: Path) -> None:
-    signed = await sign(office, tmp_path)
-    revocation = RevocationSource(load_anchors(office.demo.anchors_directory), proxy="http://127.0.0.1:9", timeout=2)
-    around = surround(office, tmp_path, "archive")
-    with pytest.raises(Unavailable) as refusal:
-        await archive_document(signed, tmp_path / "o.pdf", "B-LTA", revocation, office.stamper, around)
-    await revocation.close()
+    demo = await ensure_demo(tmp_path / "pki", "development")
+    anchors = load_anchors(demo.anchors_directory)
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    async with (
+        TimestampClient([demo.authority], anchors) as stamper,
+        RevocationSource(anchors, timeout=2) as revocation,
+    ):
+        own = replace(office, demo=demo, stamper=stamper, keyring=Pkcs12Keyring(demo.keyring_directory))
+        async with demo.serve():
+            signed = await sign(own, papers)
+        around = surround(own, papers, "archive")
+        with pytest.raises(Unavailable) as refusal:
+            await archive_document(signed, tmp_path / "o.pdf", "B-LTA", revocation, stamper, around)
     assert refusal.value.code == "revocation.unavailable"
     assert not (tmp_path / "o.pdf").exists()
 
