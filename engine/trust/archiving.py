@@ -20,6 +20,7 @@ class Intent(msgspec.Struct, frozen=True, array_like=True):
     tail: str
     hole: Hole | None
     digest: bytes
+    digest_algorithm: str = "sha256"
 
 
 async def archive_document(
@@ -29,9 +30,12 @@ async def archive_document(
     revocation: RevocationSource,
     stamper: Stamper,
     around: Surroundings,
+    *,
+    digest_algorithm: str | None = None,
 ) -> Path:
     """Raise a signed file to ``level`` B-LT or B-LTA; ``output`` begins with the source's bytes.
 
+    ``digest_algorithm`` of document timestamps; None: SM3 when every signature of the file rests on it, else SHA-256.
     A signature that has no timestamp of its own is stamped by a document timestamp first. Raises Rejected
     ``archive.unsigned``, what revocation raises, and Unavailable of the stamper: never a lower level instead.
     """
@@ -42,34 +46,48 @@ async def archive_document(
             zh="该文件没有签名，无法归档到长期验证级别。请先签署。",
             en="The document has no signature to keep verifiable. Sign it first.",
         )
+    digest_algorithm = digest_algorithm or signers.digest_algorithm
     if signers.unstamped:
         first = around.workspace / "stamped.pdf"
-        source = await stamp_document(source, first, stamper, around, name="early")
+        source = await stamp_document(source, first, stamper, around, name="early", digest_algorithm=digest_algorithm)
         signers = await around.sandbox.call(list_signers, source)
     evidence = await revocation.evidence(signers.chains)
-    return await _append(source, output, evidence, stamper if level == "B-LTA" else None, around, "archive")
+    last = stamper if level == "B-LTA" else None
+    return await _append(source, output, evidence, last, around, "archive", digest_algorithm)
 
 
 async def stamp_document(
-    source: Path, output: Path, stamper: Stamper, around: Surroundings, *, name: str = "document"
+    source: Path,
+    output: Path,
+    stamper: Stamper,
+    around: Surroundings,
+    *,
+    name: str = "document",
+    digest_algorithm: str = "sha256",
 ) -> Path:
     """Append a document timestamp (EN 319 142-1, 5.4.3) over the whole file."""
-    return await _append(source, output, Evidence(), stamper, around, name)
+    return await _append(source, output, Evidence(), stamper, around, name, digest_algorithm)
 
 
 async def _append(
-    source: Path, output: Path, evidence: Evidence, stamper: Stamper | None, around: Surroundings, name: str
+    source: Path,
+    output: Path,
+    evidence: Evidence,
+    stamper: Stamper | None,
+    around: Surroundings,
+    name: str,
+    algorithm: str,
 ) -> Path:
     for attempt, reserve in enumerate(RESERVES):
         prepared = around.workspace / f"{name}-{attempt}.tail"
         order = ArchiveOrder(evidence, reserve if stamper is not None else 0)
         hole = await around.sandbox.call(prepare_archive, source, prepared, order)
-        digest = await digest_around(source, prepared, hole) if hole is not None else b""
-        intent = Intent(await around.storage.put(prepared), hole, digest)
+        digest = await digest_around(source, prepared, hole, algorithm) if hole is not None else b""
+        intent = Intent(await around.storage.put(prepared), hole, digest, algorithm)
 
         async def act(recorded: bytes) -> bytes:
             decided = msgspec.msgpack.decode(recorded, type=Intent)
-            return await stamper.stamp(decided.digest, "sha256") if stamper is not None else b""
+            return await stamper.stamp(decided.digest, decided.digest_algorithm) if stamper is not None else b""
 
         key = f"{around.subject}:{name}:{attempt}"
         recorded, token = await around.once(key, "evidence", msgspec.msgpack.encode(intent), act, repeatable=True)

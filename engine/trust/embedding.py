@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import Defect
+from engine.trust.suites.digests import new_digest
 
 _CHUNK = 1 << 20
 
@@ -34,13 +34,13 @@ class HoleTooSmall(Exception):
         self.needed = needed
 
 
-async def digest_around(source: Path, tail: Path, hole: Hole) -> bytes:
-    """SHA-256 of source and tail without the hole: what the signature covers (ISO 32000-2, 12.8.1)."""
-    return await asyncio.to_thread(_digest_around, source, tail, hole)
+async def digest_around(source: Path, tail: Path, hole: Hole, algorithm: str = "sha256") -> bytes:
+    """Digest of source and tail without the hole: what the signature covers (ISO 32000-2, 12.8.1)."""
+    return await asyncio.to_thread(_digest_around, source, tail, hole, algorithm)
 
 
-def _digest_around(source: Path, tail: Path, hole: Hole) -> bytes:
-    digest = hashlib.sha256()
+def _digest_around(source: Path, tail: Path, hole: Hole, algorithm: str) -> bytes:
+    digest = new_digest(algorithm)
     buffer = memoryview(bytearray(_CHUNK))
     with source.open("rb", buffering=0) as file:
         size = 0

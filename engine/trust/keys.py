@@ -45,6 +45,11 @@ class SigningKey(Protocol):
         """Issuers, nearest first; the root may be absent."""
         ...
 
+    @property
+    def digest_algorithm(self) -> str:
+        """What a signature of this key rests on: ``sha256``, or ``sm3`` for an SM2 key."""
+        ...
+
     def mechanism(self, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
         """The CMS ``signatureAlgorithm`` that ``sign`` uses with ``sha256``, ``sha384`` or ``sha512``."""
         ...
@@ -70,6 +75,10 @@ class SoftwareKey:
 
     def __repr__(self) -> str:
         return f"SoftwareKey({self.certificate.subject.human_friendly!r})"
+
+    @property
+    def digest_algorithm(self) -> str:
+        return "sha256"
 
     def mechanism(self, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
         digest = _digest(digest_algorithm)

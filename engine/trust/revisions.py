@@ -22,14 +22,19 @@ from engine.trust.embedding import Hole
 from engine.trust.evidence import Evidence, add_to_store, value_at
 from engine.trust.increments import append_container, append_revision
 from engine.trust.preparation import reading, revision_of
+from engine.trust.suites.digests import DIGEST_IDENTIFIERS
 
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """Chains of all signers and timestamp authorities of a file; ``unstamped``: a signature nothing has stamped."""
+    """Chains of all signers and timestamp authorities of a file; ``unstamped``: a signature nothing has stamped.
+
+    ``digest_algorithm``: what document timestamps should rest on so that every signature's readers can check them.
+    """
 
     chains: tuple[Chain, ...]
     unstamped: bool
+    digest_algorithm: str = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ def list_signers(source: Path) -> Signers:
     """Certificates of every signature and timestamp; raises Rejected ``document.unreadable``."""
     chains: dict[Chain, None] = {}
     unstamped = False
+    digests = set()
     with reading(), source.open("rb") as stream:
         reader = PdfFileReader(stream, strict=False)
         for _, value, _ in enumerate_sig_fields(reader, filled_status=True):
@@ -54,9 +60,11 @@ def list_signers(source: Path) -> Signers:
             chains.update(dict.fromkeys(map(_chain, tokens)))
             if value_at(dictionary, "/SubFilter") == "/ETSI.RFC3161":
                 unstamped = False  # it stamps every signature before it
-            elif not tokens:
-                unstamped = True
-    return Signers(tuple(chains), unstamped)
+                continue
+            unstamped = unstamped or not tokens
+            digests.add(str(signed["signer_infos"][0]["digest_algorithm"]["algorithm"].dotted))
+    only_sm3 = digests == {DIGEST_IDENTIFIERS["sm3"]}
+    return Signers(tuple(chains), unstamped, "sm3" if only_sm3 else "sha256")
 
 
 def prepare_archive(source: Path, tail: Path, order: ArchiveOrder) -> Hole | None:

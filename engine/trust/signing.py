@@ -1,4 +1,4 @@
-"""Signs one document in three steps that a crash cannot repeat differently: prepare, use the key, stamp; SHA-256 only.
+"""Signs one document in three steps that a crash cannot repeat differently: prepare, use the key, stamp.
 
 The prepared revision is stored before the key is used and the intent names it, so a replay gives the same bytes. A
 timestamp authority that is away costs a retry of the stamp alone: the key's answer is kept.
@@ -6,7 +6,6 @@ timestamp authority that is away costs a retry of the stamp alone: the key's ans
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from engine.trust import cms
 from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
 from engine.trust.keys import SigningKey
 from engine.trust.preparation import SignatureOrder, prepare_signature
+from engine.trust.suites.digests import digest_bytes
 from engine.vendors.protocols import Storage
 
 RESERVES = (8 * 1024, 80 * 1024)
@@ -68,6 +68,7 @@ class Intent(msgspec.Struct, frozen=True, array_like=True):
     attributes: bytes
     mechanism: bytes
     certificates: tuple[bytes, ...]
+    digest_algorithm: str = "sha256"
 
 
 async def sign_document(
@@ -92,9 +93,12 @@ async def sign_document(
         intent, signature = await _use_key(source, prepared, hole, key, around, key_name)
         token = None
         if stamper is not None:
-            token = await stamp_once(stamper, hashlib.sha256(signature).digest(), around, f"{key_name}:stamp")
+            imprint = digest_bytes(intent.digest_algorithm, signature)
+            token = await stamp_once(stamper, imprint, around, f"{key_name}:stamp", intent.digest_algorithm)
         certificates = [Certificate.load(der) for der in intent.certificates]
-        content = cms.signed_data(certificates, intent.attributes, intent.mechanism, signature, token)
+        content = cms.signed_data(
+            certificates, intent.attributes, intent.mechanism, signature, token, intent.digest_algorithm
+        )
         tail = await recorded_tail(intent.tail, around)
         try:
             return await embed(source, tail, intent.hole, content, output)
@@ -111,13 +115,15 @@ async def sign_document(
 async def _use_key(
     source: Path, prepared: Path, hole: Hole, key: SigningKey, around: Surroundings, name: str
 ) -> tuple[Intent, bytes]:
-    digest = await digest_around(source, prepared, hole)
+    algorithm = key.digest_algorithm
+    digest = await digest_around(source, prepared, hole, algorithm)
     intent = Intent(
         tail=await around.storage.put(prepared),
         hole=hole,
-        attributes=cms.signed_attributes(key.certificate, digest),
-        mechanism=key.mechanism("sha256").dump(),
+        attributes=cms.signed_attributes(key.certificate, digest, algorithm),
+        mechanism=key.mechanism(algorithm).dump(),
         certificates=_path(key),
+        digest_algorithm=algorithm,
     )
 
     async def act(recorded: bytes) -> bytes:
@@ -128,7 +134,7 @@ async def _use_key(
                 zh="签署开始后，签约方的证书被更换。请重新发起签署。",
                 en="The party's certificate was replaced after signing began. Start the signing again.",
             )
-        return await key.sign(decided.attributes, "sha256")
+        return await key.sign(decided.attributes, decided.digest_algorithm)
 
     recorded, signature = await around.once(name, "signature", msgspec.msgpack.encode(intent), act, repeatable=True)
     return msgspec.msgpack.decode(recorded, type=Intent), signature
@@ -140,11 +146,13 @@ def _path(key: SigningKey) -> tuple[bytes, ...]:
     return (key.certificate.dump(), *issuers)
 
 
-async def stamp_once(stamper: Stamper, digest: bytes, around: Surroundings, name: str) -> bytes:
-    """Get the one token for a SHA-256 digest; asking twice harms nobody, but one token is published."""
+async def stamp_once(
+    stamper: Stamper, digest: bytes, around: Surroundings, name: str, algorithm: str = "sha256"
+) -> bytes:
+    """Get the one token for a digest; asking twice harms nobody, but one token is published."""
 
     async def act(recorded: bytes) -> bytes:
-        return await stamper.stamp(recorded, "sha256")
+        return await stamper.stamp(recorded, algorithm)
 
     return (await around.once(name, "timestamp", digest, act, repeatable=True))[1]
 

@@ -21,7 +21,7 @@ from engine.settings import Authority
 from engine.trust.outbound import Outbound
 from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
 
-_DIGEST_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
+_DIGEST_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64, "sm3": 32}
 _FAILURES_TO_OPEN = 3
 _OPEN_SECONDS = 30.0
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}

@@ -138,6 +138,7 @@ class CountingKey:
         self.inner = inner
         self.certificate = inner.certificate
         self.chain = inner.chain
+        self.digest_algorithm = inner.digest_algorithm
         self.uses = 0
 
     def mechanism(self, digest_algorithm: str) -> algos.SignedDigestAlgorithm:

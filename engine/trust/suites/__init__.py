@@ -1,0 +1,1 @@
+"""Crypto suites (密码套件) beside RSA and ECDSA: what the libraries below us do not know, kept in one room."""
