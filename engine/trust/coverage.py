@@ -9,6 +9,7 @@ from typing import IO
 
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _EOF_ONLY = re.compile(rb"\s*")
+BEYOND = "ByteRange reaches beyond the end of the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ def measure_coverage(stream: IO[bytes], byte_range: object, contents: bytes) -> 
         return Coverage(0, False, "ByteRange is not four numbers")
     start, before, resume, after = (int(number) for number in numbers)
     end = resume + after
-    if start != 0 or resume <= before or end > size:
+    if end > size:
+        return Coverage(0, False, BEYOND)
+    if start != 0 or resume <= before:
         return Coverage(0, False, "ByteRange leaves bytes of the file outside")
     if resume - before > 2 * len(contents) + 4096:
         return Coverage(end, False, "the gap in ByteRange is larger than Contents")

@@ -20,7 +20,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 import engine.trust.hexadecimal  # makes reading signatures quick
 import engine.trust.references  # noqa: F401 - reads what real writers write
 from engine.trust.comparison import compare_later
-from engine.trust.coverage import Coverage, measure_coverage
+from engine.trust.coverage import BEYOND, Coverage, measure_coverage
 from engine.trust.entries import Entry
 from engine.trust.evidence import Evidence, read_store, value_at
 from engine.trust.judgement import judge_entries
@@ -145,6 +145,8 @@ def _examine(entry: Entry, stream: IO[bytes]) -> None:
     if embedded is None:
         return
     entry.coverage = measure_coverage(stream, embedded.byte_range, embedded.pkcs7_content)
+    if entry.coverage.oddity == BEYOND:
+        entry.worsen(Integrity.BROKEN, _missing_bytes())
     try:
         _refuse_stowaways(embedded.pkcs7_content)
         if entry.kind == "timestamp":
@@ -257,6 +259,14 @@ def _finding_format(form: str) -> Finding:
         "signature.format",
         f"签名格式 {form} 不受支持，无法判断签名是否有效。",
         f"The signature format {form} is not supported; the signature cannot be judged.",
+    )
+
+
+def _missing_bytes() -> Finding:
+    return Finding(
+        "signature.missing_bytes",
+        "签名所保护的一部分内容不在文件中，文件可能被截断。",
+        "A part of what the signature protects is not in the file; it may have been cut off.",
     )
 
 

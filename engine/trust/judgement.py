@@ -1,22 +1,26 @@
-"""Adds trust, times and level to signatures whose integrity is known; revocation is judged from what the file holds."""
+"""Adds trust, status, times and level to signatures whose integrity is known, from the evidence at hand alone."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from datetime import datetime
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from engine.trust.entries import Entry
 from engine.trust.evidence import value_at
+from engine.trust.indications import Case, Indication, Standing, SubIndication, conclude, find_weaknesses
 from engine.trust.levels import Holder, Sealing, baseline_level
-from engine.trust.paths import Material, judge_path
+from engine.trust.paths import Material, judge_path, trust_of
 from engine.trust.proofs import Proof
 from engine.trust.verdict import Finding, Integrity, SignatureVerdict, Stamp, Trust
 
 _PADES = "/ETSI.CAdES.detached"
+_CLOCKS = timedelta(minutes=5)
+"""By how much the clocks of two authorities may differ."""
 
 
 @dataclass
@@ -25,61 +29,115 @@ class _Course:
 
     moment: datetime
     """Latest time at which everything older certainly existed."""
+    unknown: tuple[str, ...] = ()
+    """Certificates that this time rests on, and of which nobody says whether they were revoked."""
     above: list[tuple[Entry, Stamp]] = field(default_factory=list)
     """Intact document timestamps behind the signature at hand, oldest first."""
 
 
+@dataclass
+class _Judged:
+    """One entry with what was found about its certificate and its times."""
+
+    entry: Entry
+    standing: Standing
+    trust: Trust
+    stamps: tuple[Stamp, ...] = ()
+    behind: tuple[Stamp, ...] = ()
+    """Document timestamps over this one."""
+    level: str | None = None
+
+
 async def judge_entries(entries: list[Entry], material: Material, moment: datetime) -> tuple[SignatureVerdict, ...]:
     """Trust, newest first: what a trusted document timestamp covers is judged for the time that it proves."""
-    verdicts: list[SignatureVerdict] = []
+    judged: list[_Judged] = []
     course = _Course(moment)
     for entry in sorted(entries, key=lambda entry: entry.coverage.end, reverse=True):
-        trust = Trust.UNTRUSTED if material.anchors else Trust.UNCHECKED
-        stamps: tuple[Stamp, ...] = ()
-        level = None
+        found = _Judged(entry, Standing(), Trust.UNTRUSTED if material.anchors else Trust.UNCHECKED)
         try:
             if entry.proof is not None and entry.kind == "timestamp":
-                trust, stamps = await _judge_timestamp(entry, entry.proof, material, course)
+                await _judge_timestamp(found, entry.proof, material, course)
             elif entry.proof is not None:
-                trust, stamps, level = await _judge_signature(entry, entry.proof, material, course)
-            verdicts.append(_state(entry, trust, stamps, level))
+                await _judge_signature(found, entry.proof, material, course)
+            _state(found, None)  # whatever its names and dates hold, it is read here
         except Exception as error:  # certificates are foreign bytes too: what breaks their parser earns no trust
             why = str(error) or type(error).__name__
-            entry.worsen(
-                Integrity.INDETERMINATE,
-                Finding("signature.certificate", f"证书无法读取（{why}）。", f"A certificate cannot be read ({why})."),
+            finding = Finding(
+                "signature.certificate", f"证书无法读取（{why}）。", f"A certificate cannot be read ({why})."
             )
-            verdicts.append(_state_without_proof(entry, trust))
-    return tuple(reversed(verdicts))
+            entry.worsen(Integrity.INDETERMINATE, finding)
+            entry.proof = entry.embedded = None
+            found = _Judged(entry, Standing(), found.trust)
+        judged.append(found)
+    verdicts = []
+    begun_at = None
+    for found in reversed(judged):
+        verdicts.append(_state(found, begun_at))
+        if found.entry.kind == "timestamp" and found.trust is Trust.TRUSTED and found.entry.is_sound:
+            begun_at = max(begun_at or found.stamps[0].at, found.stamps[0].at)
+    return tuple(verdicts)
 
 
-async def _judge_timestamp(
-    entry: Entry, proof: Proof, material: Material, course: _Course
-) -> tuple[Trust, tuple[Stamp, ...]]:
-    trust = await judge_path(proof.signer, proof.others, material, course.moment, "time_stamping")
+async def _judge_timestamp(found: _Judged, proof: Proof, material: Material, course: _Course) -> None:
+    entry = found.entry
+    found.standing = await judge_path(proof.signer, proof.others, material, course.moment, "time_stamping")
+    found.trust = trust_of(found.standing, material)
     if entry.stamped_at is None:
-        return trust, ()
-    stamp = Stamp(entry.stamped_at, proof.signer.subject.human_friendly, trust, "document")
+        return
+    stamp = Stamp(entry.stamped_at, proof.signer.subject.human_friendly, found.trust, "document")
+    found.stamps, found.behind = (stamp,), tuple(later for _, later in course.above)
     if entry.is_sound:
         course.above.insert(0, (entry, stamp))
-        if trust is Trust.TRUSTED:
-            course.moment = min(course.moment, entry.stamped_at)
-    return trust, (stamp,)
+        if found.trust is Trust.TRUSTED and entry.stamped_at < course.moment:
+            course.moment, course.unknown = entry.stamped_at, found.standing.unknown
 
 
-async def _judge_signature(
-    entry: Entry, proof: Proof, material: Material, course: _Course
-) -> tuple[Trust, tuple[Stamp, ...], str | None]:
-    moment = course.moment
+async def _judge_signature(found: _Judged, proof: Proof, material: Material, course: _Course) -> None:
+    entry = found.entry
+    moment, unknown = course.moment, course.unknown
     own: list[Stamp] = []
     for token, at in entry.stamps:
-        believed = await judge_path(token.signer, token.others, material, course.moment, "time_stamping")
+        standing = await judge_path(token.signer, token.others, material, course.moment, "time_stamping")
+        believed = trust_of(standing, material)
         own.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
-        if believed is Trust.TRUSTED:
-            moment = min(moment, at)
-    trust = await judge_path(proof.signer, proof.others, material, moment, None)
-    level = _level(entry, own, course.above, material)
-    return trust, (*own, *(stamp for _, stamp in course.above)), level
+        if believed is Trust.TRUSTED and at < moment:
+            moment, unknown = at, standing.unknown
+    found.standing = await judge_path(proof.signer, proof.others, material, moment, None)
+    if found.standing.cause is None:
+        every = tuple(dict.fromkeys((*found.standing.unknown, *unknown)))
+        found.standing = replace(found.standing, unknown=every)
+    found.trust = trust_of(found.standing, material)
+    found.stamps = (*own, *(stamp for _, stamp in course.above))
+    found.level = _level(entry, own, course.above, material)
+
+
+def _conclude(found: _Judged, begun_at: datetime | None) -> tuple[Indication, SubIndication | None]:
+    entry, proof = found.entry, found.entry.proof
+    # A document timestamp proves no time of its own; one behind it does.
+    stamps = found.behind if entry.kind == "timestamp" else found.stamps
+    weaknesses: frozenset[str] = frozenset()
+    if proof is not None:
+        weaknesses = find_weaknesses(proof.algorithm.rpartition(" / ")[2], proof.signer.public_key)
+    case = Case(
+        sound=entry.is_sound,
+        verified=proof is not None,
+        findings=tuple(finding.code for finding in entry.findings),
+        standing=found.standing,
+        proven_at=min((stamp.at for stamp in stamps if stamp.trust is Trust.TRUSTED), default=None),
+        begun_at=begun_at,
+        ordered=_in_order(found, begun_at),
+        weaknesses=weaknesses,
+    )
+    return conclude(case)
+
+
+def _in_order(found: _Judged, begun_at: datetime | None) -> bool:
+    """Whether what stands later in the file was stamped later: inside, own timestamps, document timestamps behind."""
+    trusted = [stamp for stamp in (*found.stamps, *found.behind) if stamp.trust is Trust.TRUSTED]
+    own = [stamp.at for stamp in trusted if stamp.scope == "signature"]
+    behind = [stamp.at for stamp in trusted if stamp.scope == "document"]
+    row = [*([begun_at] if begun_at else []), *([max(own)] if own else []), *behind]
+    return all(later >= earlier - _CLOCKS for earlier, later in itertools.pairwise(row))
 
 
 def _level(entry: Entry, own: list[Stamp], above: list[tuple[Entry, Stamp]], material: Material) -> str | None:
@@ -103,42 +161,34 @@ def _holder(proof: Proof) -> Holder:
     return proof.signer.dump(), tuple(other.dump() for other in proof.others)
 
 
-def _state(entry: Entry, trust: Trust, stamps: tuple[Stamp, ...], level: str | None) -> SignatureVerdict:
+def _state(found: _Judged, begun_at: datetime | None) -> SignatureVerdict:
+    entry = found.entry
     proof, embedded = entry.proof, entry.embedded
     certificate = proof.signer if proof else None
     dictionary: Any = embedded.sig_object if embedded else {}
+    indication, sub_indication = _conclude(found, begun_at)
     return SignatureVerdict(
         kind=entry.kind,
         fields=tuple(str(name) for name in entry.fields),
         integrity=entry.integrity,
-        trust=trust,
+        trust=found.trust,
         findings=tuple(entry.findings),
         later_changes=tuple(entry.later),
-        level=level,
+        level=found.level,
         signer=certificate.subject.human_friendly if certificate else None,
         issuer=certificate.issuer.human_friendly if certificate else None,
         serial=f"{certificate.serial_number:x}" if certificate else None,
         certificate=hashlib.sha256(certificate.dump()).hexdigest() if certificate else None,
         algorithm=proof.algorithm if proof else None,
         claimed_at=_claimed_at(embedded),
-        stamps=stamps,
+        stamps=found.stamps,
         covered=entry.coverage.end,
         whole_file=entry.coverage.whole,
         reason=_text(dictionary, "/Reason"),
         location=_text(dictionary, "/Location"),
-    )
-
-
-def _state_without_proof(entry: Entry, trust: Trust) -> SignatureVerdict:
-    return SignatureVerdict(
-        kind=entry.kind,
-        fields=tuple(entry.fields),
-        integrity=entry.integrity,
-        trust=trust,
-        findings=tuple(entry.findings),
-        later_changes=tuple(entry.later),
-        covered=entry.coverage.end,
-        whole_file=entry.coverage.whole,
+        indication=indication,
+        sub_indication=sub_indication,
+        unknown_revocation=found.standing.unknown,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,17 +69,21 @@ def is_proven(holder: Holder, evidence: Evidence, anchors: Iterable[bytes]) -> b
     for certificate, issuer in itertools.pairwise(chain):
         if certificate in roots:
             break
-        if not _has_status(certificate, issuer, evidence):
+        if not any(True for _ in statuses(certificate, issuer, evidence)):
             return False
     return True
 
 
-def _has_status(certificate: x509.Certificate, issuer: x509.Certificate, evidence: Evidence) -> bool:
+def statuses(certificate: x509.Certificate, issuer: x509.Certificate, evidence: Evidence) -> Iterator[Status]:
+    """What the evidence says of a certificate, from those who may say it; when they said it is not asked."""
     for der in evidence.ocsps:
         status = _read_ocsp(der, certificate, issuer, None)
         if status is not None and _responder_stands(status, issuer, evidence):
-            return True
-    return any(_read_list(der, certificate, issuer, None) is not None for der in evidence.crls)
+            yield status
+    for der in evidence.crls:
+        status = _read_list(der, certificate, issuer, None)
+        if status is not None:
+            yield status
 
 
 def _responder_stands(status: Status, issuer: x509.Certificate, evidence: Evidence) -> bool:

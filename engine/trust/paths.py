@@ -1,8 +1,10 @@
-"""Judges whether a certificate led to an anchor at a moment; asks no network, so a silent revocation stays unseen."""
+"""Judges whether a certificate led to an anchor at a moment; asks no network, and says whose revocation is unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,13 +15,19 @@ from asn1crypto.x509 import Certificate
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import (
     ExpiredError,
+    InvalidCertificateError,
     NotYetValidError,
     PathError,
+    PathValidationError,
     RevokedError,
     ValidationError,
 )
 
+from engine.trust.chains import load_certificate, needs_no_revocation
 from engine.trust.evidence import Evidence
+from engine.trust.indications import Standing, SubIndication
+from engine.trust.levels import statuses
+from engine.trust.status import Status
 from engine.trust.verdict import Trust
 
 _TOLERANCE = timedelta(seconds=60)
@@ -37,12 +45,12 @@ class Material:
 
 async def judge_path(
     certificate: Certificate, others: Iterable[Certificate], material: Material, moment: datetime, purpose: str | None
-) -> Trust:
+) -> Standing:
     """Say whether the certificate led to an anchor at ``moment``; ``purpose`` is an extended key usage it must have."""
     if not material.anchors:
-        return Trust.UNCHECKED
+        return Standing(SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
     context = ValidationContext(
-        trust_roots=[Certificate.load(anchor) for anchor in material.anchors],
+        trust_roots=_load_all(Certificate, material.anchors),
         other_certs=[*others, *_load_all(Certificate, material.evidence.certificates)],
         moment=moment,
         allow_fetching=False,
@@ -56,26 +64,88 @@ async def judge_path(
     validator = CertificateValidator(certificate, validation_context=context)
     try:
         if purpose is None:
-            await validator.async_validate_usage(set())
+            path = await validator.async_validate_usage(set())
         else:
-            await validator.async_validate_usage(set(), {purpose}, extended_optional=False)
-    except RevokedError:
-        return Trust.REVOKED
-    except (ExpiredError, NotYetValidError):
-        return Trust.EXPIRED
-    except (PathError, ValidationError, ValueError, TypeError, KeyError):
-        return Trust.UNTRUSTED
-    return Trust.TRUSTED
+            path = await validator.async_validate_usage(set(), {purpose}, extended_optional=False)
+    except (PathError, ValidationError, ValueError, TypeError, KeyError) as error:
+        return _explain(error)
+    members = tuple(member.dump() for member in path.iter_certs(include_root=True))[::-1]
+    return _judge_revocation(members or (certificate.dump(),), material, moment)
+
+
+def trust_of(standing: Standing, material: Material) -> Trust:
+    """The plain word for it."""
+    if not material.anchors:
+        return Trust.UNCHECKED
+    if standing.cause is None:
+        return Trust.TRUSTED
+    return _PLAIN.get(standing.cause, Trust.UNTRUSTED)
+
+
+_PLAIN = {
+    SubIndication.REVOKED_NO_POE: Trust.REVOKED,
+    SubIndication.REVOKED_CA_NO_POE: Trust.REVOKED,
+    SubIndication.OUT_OF_BOUNDS_NO_POE: Trust.EXPIRED,
+    SubIndication.NOT_YET_VALID: Trust.EXPIRED,
+}
+
+
+def _explain(error: Exception) -> Standing:
+    """Why a path does not stand (EN 319 102-1, 5.2.6)."""
+    own = isinstance(error, PathValidationError) and error.is_ee_cert and not error.is_side_validation
+    if isinstance(error, RevokedError) and not error.is_side_validation:
+        cause = SubIndication.REVOKED_NO_POE if own else SubIndication.REVOKED_CA_NO_POE
+        return Standing(cause, error.revocation_dt)
+    if isinstance(error, ExpiredError):
+        # An issuer that ended bounds its certificates as their own end does.
+        return Standing(SubIndication.OUT_OF_BOUNDS_NO_POE, error.expired_dt)
+    if isinstance(error, NotYetValidError):
+        return Standing(SubIndication.NOT_YET_VALID, error.valid_from)
+    if isinstance(error, InvalidCertificateError):
+        return Standing(SubIndication.CHAIN_CONSTRAINTS_FAILURE)
+    if isinstance(error, PathError):
+        return Standing(SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
+    return Standing(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
+
+
+def _judge_revocation(path: tuple[bytes, ...], material: Material, moment: datetime) -> Standing:
+    """The library lets silence pass; here every member of the path below its anchor is asked about."""
+    unknown = []
+    for number, (own, above) in enumerate(itertools.pairwise(path)):
+        if own in material.anchors:
+            break
+        certificate, issuer = load_certificate(own), load_certificate(above)
+        if certificate is None or issuer is None or needs_no_revocation(certificate):
+            continue
+        told = [
+            status
+            for status in statuses(certificate, issuer, material.evidence)
+            if moment <= status.fresh_until + _TOLERANCE and status.since <= certificate.not_valid_after_utc
+        ]
+        revoked = _revoked_by(told, moment)
+        if revoked is not None:
+            return Standing(SubIndication.REVOKED_CA_NO_POE if number else SubIndication.REVOKED_NO_POE, revoked, path)
+        if not told:
+            unknown.append(Certificate.load(own).subject.human_friendly)
+    return Standing(None, None, path, tuple(unknown))
+
+
+def _revoked_by(told: Sequence[Status], moment: datetime) -> datetime | None:
+    times = [status.revoked_at for status in told if status.revoked_at is not None and status.revoked_at <= moment]
+    return min(times, default=None)
 
 
 def _load_all(kind: Any, ders: Iterable[bytes]) -> list[Any]:
     """Parse what can be parsed; a damaged entry proves nothing and harms nothing."""
-    loaded = []
-    for der in ders:
-        try:
-            value = kind.load(der, strict=True)
-            _ = value.native
-        except (ValueError, TypeError, KeyError, OverflowError):
-            continue
-        loaded.append(value)
-    return loaded
+    return [value for value in (_load(kind, der) for der in ders) if value is not None]
+
+
+@functools.lru_cache(4096)
+def _load(kind: Any, der: bytes) -> Any:
+    """The same few come up for every signature of a file."""
+    try:
+        value = kind.load(der, strict=True)
+        _ = value.native
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
+    return value

@@ -75,7 +75,10 @@ def check_signature(
     """
     try:
         info = extract_signer_info(signed)
-        found = extract_certificate_info(signed)
+        try:
+            found = extract_certificate_info(signed)
+        except CMSExtractionError as error:
+            raise _no_certificate() from error
         digest_name = str(info["digest_algorithm"]["algorithm"].native)
         signature_name = str(info["signature_algorithm"]["algorithm"].native)
         if digest_name in _SIGNATURE_ALGORITHMS:
@@ -208,6 +211,15 @@ def _unknown_algorithm(what: str) -> Doubt:
         "signature.algorithm",
         f"签名算法无法识别或不被允许（{what}），无法判断签名是否有效。",
         f"The algorithm is unknown or not allowed ({what}); the signature cannot be judged.",
+        Integrity.INDETERMINATE,
+    )
+
+
+def _no_certificate() -> Doubt:
+    return _doubt(
+        "signature.no_certificate",
+        "签名没有附带签名人的证书，无法核对签名。",
+        "The signature comes without its signer's certificate and cannot be checked.",
         Integrity.INDETERMINATE,
     )
 

@@ -27,6 +27,8 @@ class Status:
     """What an authority said of one certificate."""
 
     revoked_at: datetime | None
+    since: datetime
+    """Since when it is known to say so (thisUpdate)."""
     fresh_until: datetime
     responder: x509.Certificate | None = None
     """Who signed an OCSP answer in the issuer's place."""
@@ -57,9 +59,10 @@ def read_ocsp(
             if now is not None and not single.this_update_utc - _SKEW <= now <= until + _SKEW:
                 continue
             if single.certificate_status is ocsp.OCSPCertStatus.GOOD:
-                return Status(None, until, responder)
+                return Status(None, single.this_update_utc, until, responder)
             if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-                return Status(single.revocation_time_utc or single.this_update_utc, until, responder)
+                revoked_at = single.revocation_time_utc or single.this_update_utc
+                return Status(revoked_at, single.this_update_utc, until, responder)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return None
     return None
@@ -88,7 +91,7 @@ def read_list(
         entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
-    return Status(entry.revocation_date_utc if entry else None, until)
+    return Status(entry.revocation_date_utc if entry else None, begin, until)
 
 
 def _is_partial(point: x509.IssuingDistributionPoint) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.language import Text
+from engine.trust.indications import Indication, SubIndication, worst_indication
 
 
 class Integrity(StrEnum):
@@ -92,6 +93,11 @@ class SignatureVerdict(msgspec.Struct, frozen=True):
     whole_file: bool = False
     reason: str | None = None
     location: str | None = None
+    indication: Indication = Indication.INDETERMINATE
+    """Status by EN 319 102-1; integrity and trust above say the same in plain words."""
+    sub_indication: SubIndication | None = SubIndication.GENERIC
+    unknown_revocation: tuple[str, ...] = ()
+    """Certificates below the anchor of which nothing at hand says whether they were revoked."""
 
     @property
     def proven_at(self) -> datetime | None:
@@ -112,9 +118,23 @@ class Report(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     checked_at: datetime
 
+    @property
+    def indication(self) -> Indication | None:
+        """Status of the file by EN 319 102-1: the worst of its signatures, None when it has none."""
+        signatures = [verdict for verdict in self.signatures if verdict.kind == "signature"] or list(self.signatures)
+        worst = worst_indication(verdict.indication for verdict in signatures)
+        if self.integrity is Integrity.BROKEN and Indication.FAILED in (v.indication for v in self.signatures):
+            return Indication.FAILED  # a timestamp that fits nothing spoils the file, too
+        if self.integrity is Integrity.BROKEN and worst is None:
+            return Indication.FAILED
+        if self.integrity in (Integrity.VALID, Integrity.EXTENDED, Integrity.UNSIGNED):
+            return worst
+        return Indication.INDETERMINATE if worst in (None, Indication.PASSED) else worst
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; times in UTC."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        plain["indication"] = self.indication
         for verdict, entry in zip(self.signatures, plain["signatures"], strict=True):
             entry["proven_at"] = msgspec.to_builtins(verdict.proven_at)
         return plain
