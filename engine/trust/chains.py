@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
+from engine.trust.suites.verification import is_sm2, verify_sm2
+
 _LONGEST = 12
 
 
@@ -45,6 +47,9 @@ def _verify_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> b
     if certificate.issuer != issuer.subject:
         return False
     try:
+        if is_sm2(certificate.signature_algorithm_oid):
+            verify_sm2(issuer, certificate.signature, certificate.tbs_certificate_bytes)
+            return True
         key = issuer.public_key()
         if isinstance(certificate.signature_hash_algorithm, SHA1) and isinstance(key, rsa.RSAPublicKey):
             # Most roots in use before 2015; what it is worth is for the path and its finding to say.

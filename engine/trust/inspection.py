@@ -25,7 +25,8 @@ from engine.trust.entries import Entry
 from engine.trust.evidence import Evidence, read_store, value_at
 from engine.trust.judgement import judge_entries
 from engine.trust.paths import Material
-from engine.trust.proofs import Doubt, Proof, check_signature, check_token, digest_bytes
+from engine.trust.proofs import Doubt, Proof, check_signature, check_token
+from engine.trust.suites.digests import digest_bytes
 from engine.trust.verdict import (
     Finding,
     Integrity,

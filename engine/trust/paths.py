@@ -28,6 +28,7 @@ from engine.trust.evidence import Evidence
 from engine.trust.indications import Standing, SubIndication
 from engine.trust.levels import statuses
 from engine.trust.status import Status
+from engine.trust.suites.verification import SuiteValidator
 from engine.trust.verdict import Trust
 
 _TOLERANCE = timedelta(seconds=60)
@@ -60,6 +61,7 @@ async def judge_path(
         weak_hash_algos=_NEVER,
         time_tolerance=_TOLERANCE,
         retroactive_revinfo=True,
+        signature_validator=SuiteValidator(),
     )
     validator = CertificateValidator(certificate, validation_context=context)
     try:

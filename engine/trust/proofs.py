@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,25 +15,14 @@ from pyhanko.sign.validation.generic_cms import get_signing_cert_attr, validate_
 from pyhanko.sign.validation.utils import CMSAlgorithmUsagePolicy
 from pyhanko_certvalidator.errors import AlgorithmNotSupported
 from pyhanko_certvalidator.policy_decl import DisallowWeakAlgorithmsPolicy
-from pyhanko_certvalidator.sig_validate import (
-    DEFAULT_VALIDATION_CONTEXT,
-    DefaultSignatureValidator,
-    SignatureValidationContext,
-)
+from pyhanko_certvalidator.sig_validate import DEFAULT_VALIDATION_CONTEXT, SignatureValidationContext
 
 from engine.trust.chains import denies_itself, load_certificate
+from engine.trust.suites.digests import digest_bytes
+from engine.trust.suites.verification import SuiteValidator
 from engine.trust.verdict import Finding, Integrity
 
-_DIGESTS = {
-    "sha1": hashlib.sha1,
-    "sha224": hashlib.sha224,
-    "sha256": hashlib.sha256,
-    "sha384": hashlib.sha384,
-    "sha512": hashlib.sha512,
-    "sha3_256": hashlib.sha3_256,
-    "sha3_384": hashlib.sha3_384,
-    "sha3_512": hashlib.sha3_512,
-}
+_DIGESTS = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "sm3"})
 """MD5 is missing on purpose: whoever can make two files with one digest can swap them."""
 
 
@@ -146,12 +134,7 @@ def check_token(signed: cms.SignedData, digest_of: Callable[[str], bytes]) -> tu
     return check_signature(signed, "tst_info", lambda digest: digest_bytes(digest, body)), stamped
 
 
-def digest_bytes(name: str, data: bytes) -> bytes:
-    """Digest by one of our algorithms; KeyError otherwise."""
-    return _DIGESTS[name](data).digest()
-
-
-class _Validator(DefaultSignatureValidator):
+class _Validator(SuiteValidator):
     """Keeps "we cannot check this" apart from "this is wrong", which the library lets look alike."""
 
     def validate_signature(

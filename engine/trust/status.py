@@ -6,16 +6,16 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from asn1crypto.keys import PublicKeyInfo
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from engine.trust.chains import issued_by
+from engine.trust.suites.verification import is_sm2, public_key_of, verify_sm2
 
 _SKEW = timedelta(minutes=5)
 _WITHOUT_END = timedelta(hours=1)
@@ -74,10 +74,7 @@ def read_list(
     """As ``read_ocsp`` for a complete revocation list of the issuer (RFC 5280, 6.3); deltas are no answer."""
     try:
         found = x509.load_der_x509_crl(der)
-        key = issuer.public_key()
-        if found.issuer != certificate.issuer or not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-            return None
-        if not found.is_signature_valid(key):
+        if found.issuer != certificate.issuer or not _signed_list(found, issuer):
             return None
         for extension in found.extensions:
             if isinstance(extension.value, x509.DeltaCRLIndicator):
@@ -94,6 +91,17 @@ def read_list(
     return Status(entry.revocation_date_utc if entry else None, begin, until)
 
 
+def _signed_list(found: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    if is_sm2(found.signature_algorithm_oid):
+        try:
+            verify_sm2(issuer, found.signature, found.tbs_certlist_bytes)
+        except InvalidSignature:
+            return False
+        return True
+    key = issuer.public_key()
+    return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and found.is_signature_valid(key)
+
+
 def _is_partial(point: x509.IssuingDistributionPoint) -> bool:
     return bool(
         point.only_some_reasons
@@ -106,8 +114,7 @@ def _is_partial(point: x509.IssuingDistributionPoint) -> bool:
 
 def _names_issuer(single: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> bool:
     name = single.hash_algorithm.name
-    spki = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    key = bytes(PublicKeyInfo.load(spki)["public_key"])
+    key = bytes(public_key_of(issuer)["public_key"])
     subject = issuer.subject.public_bytes()
     return (
         single.issuer_key_hash == hashlib.new(name, key).digest()
@@ -137,6 +144,9 @@ def _may_answer(candidate: x509.Certificate) -> bool:
 
 
 def _verify(response: ocsp.OCSPResponse, signer: x509.Certificate) -> None:
+    if is_sm2(response.signature_algorithm_oid):
+        verify_sm2(signer, response.signature, response.tbs_response_bytes)
+        return
     key, algorithm = signer.public_key(), response.signature_hash_algorithm
     if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
         key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)

@@ -21,11 +21,14 @@ from pyhanko.sign.validation.generic_cms import get_signing_cert_attr, validate_
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
 
+from engine.trust.suites.digests import digest_bytes
+from engine.trust.suites.verification import SuiteValidator
+
 REPLY_LIMIT = 65_536
 """Bytes; a token with a long chain and large keys has about 10 000."""
 _CERTIFICATES_LIMIT = 10
 """Building paths through many certificates of one name takes exponential time."""
-_DIGESTS = ("sha256", "sha384", "sha512")
+_DIGESTS = ("sha256", "sha384", "sha512", "sm3")
 
 
 class UntrustedReply(Exception):
@@ -109,6 +112,7 @@ class TokenCheck:
             moment=now,
             allow_fetching=False,
             revocation_mode="soft-fail",
+            signature_validator=SuiteValidator(),
         )
         try:
             path = await CertificateValidator(signer, validation_context=context).async_validate_path()
@@ -164,9 +168,9 @@ def _check_signature(signed: cms.SignedData, content: bytes) -> Certificate:
         raise UntrustedReply("signature", f"digest algorithm {algorithm}")
     if get_signing_cert_attr(signer_info["signed_attrs"]) is None:  # its value is compared just below
         raise UntrustedReply("signature", "the token does not name its signer's certificate (RFC 3161 §2.4.2)")
-    digest = hashlib.new(algorithm, content).digest()
+    digest = digest_bytes(algorithm, content)
     try:
-        held = all(validate_sig_integrity(signer_info, signer, "tst_info", digest))
+        held = all(validate_sig_integrity(signer_info, signer, "tst_info", digest, sig_validator=SuiteValidator()))
     except SignatureValidationError as error:
         raise UntrustedReply("signature", error.failure_message) from error
     if not held:

@@ -10,11 +10,14 @@ from asn1crypto.keys import NamedCurve
 
 SM3 = "1.2.156.10197.1.401"
 SM2_WITH_SM3 = "1.2.156.10197.1.501"
+SM2_SIGNATURE = "1.2.156.10197.1.301.1"
+"""Names the mechanism without the digest, as messages of GM/T 0010 do."""
 SM2_CURVE = "1.2.156.10197.1.301"
 
 for _kind, _identifier, _name in (
     (DigestAlgorithmId, SM3, "sm3"),
     (SignedDigestAlgorithmId, SM2_WITH_SM3, "sm2_sm3"),
+    (SignedDigestAlgorithmId, SM2_SIGNATURE, "sm2"),
 ):
     _kind._map[_identifier] = _name
     if _kind._reverse_map is not None:  # otherwise it is made from the map at its first use
