@@ -34,13 +34,16 @@ class Ledger(Protocol):
         act: Callable[[bytes], Awaitable[bytes]],
         *,
         repeatable: bool,
+        recall: Callable[[bytes], Awaitable[bytes | None]] | None = None,
     ) -> tuple[bytes, bytes]:
         """Return ``(intent, result)`` of the act ``key``; the first intent and the first result win.
 
         A recorded result is returned without acting. Otherwise the intent is written durably, ``act`` is called with
         the *recorded* intent (an earlier attempt's, if there was one) and its result is recorded. ``repeatable``
         says whether acting twice on the same intent harms nobody (a local key does not; an SMS does): an intent
-        without result that is not repeatable raises InDoubt.
+        without result that is not repeatable raises InDoubt, unless ``recall``, called with the recorded intent, can
+        say what the result was. An act that raises Misuse, Rejected, Unavailable or Conflict says that it surely did
+        not happen, and may be done later; InDoubt and everything else leaves it open.
         """
         ...
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from engine.errors import Defect, InDoubt
+from engine.errors import Conflict, Defect, InDoubt, Misuse, Rejected, Unavailable
 from engine.records.canonical import encode
 from engine.records.database import Connection, Database
 from engine.records.statements import statements
@@ -24,6 +24,10 @@ _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 Act = Callable[[bytes], Awaitable[bytes]]
 """What is done with the recorded intent; gives the result."""
+Recall = Callable[[bytes], Awaitable[bytes | None]]
+"""Asks what became of an act on the recorded intent; None: nobody can say."""
+SURELY_NOT = (Misuse, Rejected, Unavailable, Conflict)
+"""Errors by which an act says that it did not happen."""
 
 
 class PostgresLedger:
@@ -36,24 +40,13 @@ class PostgresLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def once(self, key: str, kind: str, intent: bytes, act: Act, *, repeatable: bool) -> tuple[bytes, bytes]:
+    async def once(
+        self, key: str, kind: str, intent: bytes, act: Act, *, repeatable: bool, recall: Recall | None = None
+    ) -> tuple[bytes, bytes]:
         """See ``Ledger.once`` of the stage contract.
 
         Raises InDoubt ``effect.in_doubt``, Defect ``effect.kind_differs``, Unavailable ``database.unavailable``.
         """
-        recorded, result = await self._intend(key, kind, intent, repeatable=repeatable)
-        if result is not None:
-            return recorded, result
-        return recorded, await self._record(key, kind, await act(recorded))
-
-    async def attempts(self, key: str) -> int:
-        """How often the act was begun; 0 for a key nobody used."""
-        async with self._database.autocommit() as connection:
-            row = await (await connection.execute(_SQL["find"], {"key": key})).fetchone()
-        return 0 if row is None else int(row["attempts"])
-
-    async def _intend(self, key: str, kind: str, intent: bytes, *, repeatable: bool) -> tuple[bytes, bytes | None]:
-        """The recorded intent, and the result if there is one."""
         arguments = {
             "key": key,
             "kind": kind,
@@ -62,14 +55,29 @@ class PostgresLedger:
             "repeatable": repeatable,
         }
         async with self._database.autocommit() as connection:
-            row = await (await connection.execute(_SQL["intend"], arguments)).fetchone()
-            if row is not None:
-                return row["intent"], None
-            row = await _find(connection, key)
-        _refuse_other_kind(key, kind, row["kind"])
-        if row["result"] is None:
-            raise _in_doubt(key, kind)
-        return row["intent"], row["result"]
+            begun = await (await connection.execute(_SQL["intend"], arguments)).fetchone()
+            known = begun or await _find(connection, key)
+        recorded: bytes = known["intent"]
+        if begun is None:
+            _refuse_other_kind(key, kind, known["kind"])
+            result: bytes | None = known["result"]
+            if result is not None:
+                return recorded, result
+            return recorded, await self._record(key, kind, await _remember(key, kind, recorded, recall))
+        try:
+            result = await act(recorded)
+        except SURELY_NOT:
+            if not repeatable:
+                async with self._database.autocommit() as connection:
+                    await connection.execute(_SQL["withdraw"], {"key": key})
+            raise
+        return recorded, await self._record(key, kind, result)
+
+    async def attempts(self, key: str) -> int:
+        """How often the act was begun; 0 for a key nobody used."""
+        async with self._database.autocommit() as connection:
+            row = await (await connection.execute(_SQL["find"], {"key": key})).fetchone()
+        return 0 if row is None else int(row["attempts"])
 
     async def _record(self, key: str, kind: str, result: bytes) -> bytes:
         """The published result: ours, or that of whoever was faster."""
@@ -122,15 +130,23 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._effects: dict[str, _Effect] = {}
 
-    async def once(self, key: str, kind: str, intent: bytes, act: Act, *, repeatable: bool) -> tuple[bytes, bytes]:
+    async def once(
+        self, key: str, kind: str, intent: bytes, act: Act, *, repeatable: bool, recall: Recall | None = None
+    ) -> tuple[bytes, bytes]:
         """See ``PostgresLedger.once``."""
         effect = self._effects.setdefault(key, _Effect(kind, intent))
         _refuse_other_kind(key, kind, effect.kind)
         if effect.result is None:
             if effect.attempts and not repeatable:
-                raise _in_doubt(key, kind)
-            effect.attempts += 1
-            result = await act(effect.intent)
+                result = await _remember(key, kind, effect.intent, recall)
+            else:
+                effect.attempts += 1
+                try:
+                    result = await act(effect.intent)
+                except SURELY_NOT:
+                    if not repeatable:
+                        effect.attempts -= 1
+                    raise
             if effect.result is None:  # another task may have been faster
                 effect.result = result
         return effect.intent, effect.result
@@ -142,6 +158,14 @@ class MemoryLedger:
 def named_contents(record: bytes) -> list[str]:
     """Digests of contents that an intent or a result names."""
     return sorted({match.decode() for match in _DIGEST.findall(record)})
+
+
+async def _remember(key: str, kind: str, intent: bytes, recall: Recall | None) -> bytes:
+    """The result that whoever did the act still knows; raises InDoubt ``effect.in_doubt``."""
+    result = None if recall is None else await recall(intent)
+    if result is None:
+        raise _in_doubt(key, kind)
+    return result
 
 
 def _refuse_other_kind(key: str, asked: str, recorded: str) -> None:

@@ -65,7 +65,7 @@ class Sign:
                     option=option,
                 )
         source = work.source
-        key = await self.keyring.key(self.as_)
+        key = await self.keyring.key(self.as_, work.ledger.once, work.subject)
         claimed = datetime.now(UTC).replace(microsecond=0)
         order = SignatureOrder(
             field=self.field,

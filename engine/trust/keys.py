@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from engine.errors import Misuse
+from engine.trust.acts import Once
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -54,15 +55,34 @@ class SigningKey(Protocol):
         """The CMS ``signatureAlgorithm`` that ``sign`` uses with ``sha256``, ``sha384`` or ``sha512``."""
         ...
 
-    async def sign(self, data: bytes, digest_algorithm: str) -> bytes:
-        """Hash ``data`` and sign it; ECDSA values are DER (RFC 3279 §2.2.3). Irrevocable: call it behind the ledger."""
+    @property
+    def repeatable(self) -> bool:
+        """Whether signing the same data twice harms nobody: a key held here, or a service that honours ``act``."""
+        ...
+
+    async def sign(self, data: bytes, digest_algorithm: str, act: str) -> bytes:
+        """Hash ``data`` and sign it; ECDSA values are DER (RFC 3279 §2.2.3). Irrevocable: call it behind the ledger.
+
+        ``act``: the effect key, which a service gets as its idempotency key (幂等键). Raises InDoubt when the key may
+        have been used and the answer is unknown; any other error of ours says that it was not used. No bytes: the key
+        is lost and will never sign (a one-time key whose process died).
+        """
+        ...
+
+    async def recall(self, act: str) -> bytes | None:
+        """The signature that ``act`` made earlier, where whoever holds the key can tell; None: unknown."""
         ...
 
 
 class Keyring(Protocol):
     """Finds the key of a party (签约方)."""
 
-    async def key(self, party: str) -> SigningKey: ...
+    async def key(self, party: str, once: Once, subject: str) -> SigningKey:
+        """The party's key, usable now; Misuse ``keys.unknown_party`` names the parties there are.
+
+        ``once`` and ``subject`` (start of every effect key) are for a key that is made for one signature only.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +100,10 @@ class SoftwareKey:
     def digest_algorithm(self) -> str:
         return "sha256"
 
+    @property
+    def repeatable(self) -> bool:
+        return True
+
     def mechanism(self, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
         digest = _digest(digest_algorithm)
         if isinstance(self.private, ec.EllipticCurvePrivateKey):
@@ -96,12 +120,15 @@ class SoftwareKey:
         )
         return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters})
 
-    async def sign(self, data: bytes, digest_algorithm: str) -> bytes:
+    async def sign(self, data: bytes, digest_algorithm: str, act: str) -> bytes:  # noqa: ARG002  # nobody else to tell
         digest = _digest(digest_algorithm)
         if isinstance(self.private, ec.EllipticCurvePrivateKey):
             return self.private.sign(data, ec.ECDSA(digest))  # quicker than handing it to a thread
         scheme = padding.PSS(padding.MGF1(digest), digest.digest_size) if self._uses_pss() else padding.PKCS1v15()
         return await asyncio.to_thread(self.private.sign, data, scheme, digest)
+
+    async def recall(self, act: str) -> bytes | None:  # noqa: ARG002  # a repeatable key is never asked
+        return None
 
     def _uses_pss(self) -> bool:
         return self.certificate.public_key.algorithm == "rsassa_pss" or self.private.key_size >= _PSS_FROM_BITS
@@ -121,7 +148,7 @@ class Pkcs12Keyring:
     def parties(self) -> list[str]:
         return sorted(file.stem for file in self._directory.glob("*.p12"))
 
-    async def key(self, party: str) -> SigningKey:
+    async def key(self, party: str, once: Once | None = None, subject: str = "") -> SigningKey:  # noqa: ARG002  # these keys last
         """The party's key, usable now; ``keys.unknown_party``, ``.expired``, ``.usage`` … otherwise."""
         file = self._file(party)
         async with self._loading.setdefault(party, asyncio.Lock()):

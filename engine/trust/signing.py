@@ -6,7 +6,6 @@ timestamp authority that is away costs a retry of the stamp alone: the key's ans
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +16,7 @@ from asn1crypto.x509 import Certificate
 from engine.errors import Rejected
 from engine.sandbox import Caller
 from engine.trust import cms
+from engine.trust.acts import Once
 from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
 from engine.trust.keys import SigningKey
 from engine.trust.preparation import SignatureOrder, prepare_signature
@@ -28,16 +28,6 @@ RESERVES = (8 * 1024, 80 * 1024)
 
 Every reader walks through the hole digit by digit, so a generous first guess would slow down all that follows.
 """
-
-
-class Once(Protocol):
-    """Runs an irrevocable act with one published result: the first intent and the first result win."""
-
-    async def __call__(
-        self, key: str, kind: str, intent: bytes, act: Callable[[bytes], Awaitable[bytes]], *, repeatable: bool
-    ) -> tuple[bytes, bytes]:
-        """Return the recorded intent and result; ``act`` gets the recorded intent."""
-        ...
 
 
 class Stamper(Protocol):
@@ -134,9 +124,14 @@ async def _use_key(
                 zh="签署开始后，签约方的证书被更换。请重新发起签署。",
                 en="The party's certificate was replaced after signing began. Start the signing again.",
             )
-        return await key.sign(decided.attributes, decided.digest_algorithm)
+        return await key.sign(decided.attributes, decided.digest_algorithm, name)
 
-    recorded, signature = await around.once(name, "signature", msgspec.msgpack.encode(intent), act, repeatable=True)
+    async def recall(_: bytes) -> bytes | None:
+        return await key.recall(name)
+
+    recorded, signature = await around.once(
+        name, "signature", msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall
+    )
     return msgspec.msgpack.decode(recorded, type=Intent), signature
 
 

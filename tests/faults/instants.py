@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.pipeline.stage import Stage
 from engine.records.database import Connection, Database
 from engine.records.effects import PostgresLedger
 from engine.records.runs import Run
+from engine.trust.acts import Act, Once, Recall
 from engine.trust.keys import Keyring, SigningKey
 from plugins.storage.local import LocalStorage
 
@@ -99,7 +100,7 @@ class MinedLedger(PostgresLedger):
         self._mines = mines
 
     async def once(
-        self, key: str, kind: str, intent: bytes, act: Callable[[bytes], Awaitable[bytes]], *, repeatable: bool
+        self, key: str, kind: str, intent: bytes, act: Act, *, repeatable: bool, recall: Recall | None = None
     ) -> tuple[bytes, bytes]:
         place = f"{_place.get()}-{kind}"
 
@@ -109,7 +110,7 @@ class MinedLedger(PostgresLedger):
             self._mines.step("after-act", place)
             return result
 
-        return await super().once(key, kind, intent, mined, repeatable=repeatable)
+        return await super().once(key, kind, intent, mined, repeatable=repeatable, recall=recall)
 
 
 class MinedRunner(Runner):
@@ -143,8 +144,8 @@ class CountingKeyring:
         self._keyring = keyring
         self._log = log
 
-    async def key(self, party: str) -> SigningKey:
-        return CountingKey(await self._keyring.key(party), party, self._log)  # type: ignore[return-value]  # delegates the rest
+    async def key(self, party: str, once: Once, subject: str) -> SigningKey:
+        return CountingKey(await self._keyring.key(party, once, subject), party, self._log)  # type: ignore[return-value]  # delegates the rest
 
 
 class CountingKey:
@@ -153,10 +154,10 @@ class CountingKey:
     def __init__(self, key: SigningKey, party: str, log: Path) -> None:
         self._key, self._party, self._log = key, party, log
 
-    async def sign(self, data: bytes, digest_algorithm: str) -> bytes:
+    async def sign(self, data: bytes, digest_algorithm: str, act: str) -> bytes:
         with self._log.open("a", encoding="ascii") as log:
             log.write(f"{self._party}\n")
-        return await self._key.sign(data, digest_algorithm)
+        return await self._key.sign(data, digest_algorithm, act)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._key, name)

@@ -22,6 +22,7 @@ class Service:
 
     def __init__(self, pause: float = 0.0) -> None:
         self.calls: list[bytes] = []
+        self.failure: Exception = Unavailable("sms.unavailable", zh="不可用", en="away")
         self._pause = pause
 
     async def act(self, intent: bytes) -> bytes:
@@ -32,7 +33,7 @@ class Service:
 
     async def fail(self, intent: bytes) -> bytes:
         self.calls.append(intent)
-        raise Unavailable("sms.unavailable", zh="不可用", en="away")
+        raise self.failure
 
 
 @pytest.fixture(params=["postgres", "memory"])
@@ -82,9 +83,15 @@ async def test_a_repeatable_act_that_failed_is_done_again_with_the_first_intent(
     assert await ledger.attempts(KEY) == 2
 
 
-async def test_an_act_that_must_not_be_repeated_and_has_no_result_is_in_doubt(ledger):
+@pytest.mark.parametrize(
+    "failure",
+    [InDoubt("sms.in_doubt", zh="?", en="?"), Defect("stage.broken", zh="?", en="?"), OSError("torn")],
+    ids=repr,
+)
+async def test_an_act_that_must_not_be_repeated_and_has_no_result_is_in_doubt(ledger, failure: Exception):
     service = Service()
-    with pytest.raises(Unavailable):
+    service.failure = failure
+    with pytest.raises(type(failure)):
         await ledger.once(KEY, "sms", b"first", service.fail, repeatable=False)
     for _ in range(2):
         with pytest.raises(InDoubt) as caught:
@@ -92,6 +99,35 @@ async def test_an_act_that_must_not_be_repeated_and_has_no_result_is_in_doubt(le
     assert caught.value.code == "effect.in_doubt"
     assert service.calls == [b"first"]
     assert await ledger.attempts(KEY) == 1
+
+
+async def test_an_act_that_says_it_did_not_happen_is_done_later_with_the_first_intent(ledger):
+    service = Service()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await ledger.once(KEY, "sms", b"first", service.fail, repeatable=False)
+    assert await ledger.once(KEY, "sms", b"second", service.act, repeatable=False) == (b"first", b"first/result 3")
+    assert await ledger.attempts(KEY) == 1
+
+
+async def test_who_did_an_act_is_asked_for_its_result_before_a_person_is(ledger):
+    service, asked = Service(), []
+    service.failure = OSError("torn")
+
+    async def recall(intent: bytes) -> bytes | None:
+        asked.append(intent)
+        return b"as it was" if len(asked) > 1 else None
+
+    with pytest.raises(OSError, match="torn"):
+        await ledger.once(KEY, "sms", b"first", service.fail, repeatable=False, recall=recall)
+    assert asked == []
+    with pytest.raises(InDoubt):
+        await ledger.once(KEY, "sms", b"second", service.act, repeatable=False, recall=recall)
+    for _ in range(2):
+        outcome = await ledger.once(KEY, "sms", b"second", service.act, repeatable=False, recall=recall)
+        assert outcome == (b"first", b"as it was")
+    assert asked == [b"first", b"first"]
+    assert service.calls == [b"first"]
 
 
 async def test_a_key_is_never_used_for_another_kind_of_act(ledger):

@@ -8,7 +8,6 @@ import io
 import re
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from asn1crypto import algos
@@ -23,6 +22,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 from reportlab.pdfgen.canvas import Canvas
 
+from engine.trust.acts import Act, Recall
 from engine.trust.keys import PrivateKey, SoftwareKey
 
 DAY = datetime.timedelta(days=1)
@@ -140,13 +140,17 @@ class CountingKey:
         self.chain = inner.chain
         self.digest_algorithm = inner.digest_algorithm
         self.uses = 0
+        self.repeatable = inner.repeatable
 
     def mechanism(self, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
         return self.inner.mechanism(digest_algorithm)
 
-    async def sign(self, data: bytes, digest_algorithm: str) -> bytes:
+    async def sign(self, data: bytes, digest_algorithm: str, act: str) -> bytes:
         self.uses += 1
-        return await self.inner.sign(data, digest_algorithm)
+        return await self.inner.sign(data, digest_algorithm, act)
+
+    async def recall(self, act: str) -> bytes | None:
+        return None
 
 
 class Rack:
@@ -178,7 +182,7 @@ class Notebook:
         self.die_after: str | None = None
 
     async def once(
-        self, key: str, kind: str, intent: bytes, act: Callable[[bytes], Awaitable[bytes]], *, repeatable: bool
+        self, key: str, kind: str, intent: bytes, act: Act, *, repeatable: bool, recall: Recall | None = None
     ) -> tuple[bytes, bytes]:
         entry = self.entries.setdefault(key, [intent, None])
         if entry[1] is None:

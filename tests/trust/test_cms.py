@@ -42,7 +42,7 @@ def test_members_of_a_set_are_in_the_order_der_wants(members: list[bytes]) -> No
 async def build(kind: str, content: bytes, token: bytes | None = None) -> bytes:
     key = KEYS[kind]
     attributes = cms.signed_attributes(key.certificate, hashlib.sha256(content).digest())
-    signature = await key.sign(attributes, "sha256")
+    signature = await key.sign(attributes, "sha256", "act")
     certificates = (key.certificate, *key.chain)
     return cms.signed_data(certificates, attributes, key.mechanism("sha256").dump(), signature, token)
 

@@ -118,7 +118,7 @@ async def test_every_kind_of_key_signs_as_its_mechanism_says(kind: str, digest: 
     private = ec.generate_private_key(curves[kind]) if kind in curves else rsa_key(int(kind.removeprefix("rsa")))
     key = software_key(private)
     mechanism = key.mechanism(digest)
-    signature = await key.sign(b"attributes", digest)
+    signature = await key.sign(b"attributes", digest, "act")
     public = load_der_public_key(key.certificate.public_key.dump())
     algorithm = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[digest]
     if isinstance(public, ec.EllipticCurvePublicKey):
@@ -142,7 +142,7 @@ async def test_every_kind_of_key_signs_as_its_mechanism_says(kind: str, digest: 
 
 async def test_an_rsa_2048_signature_is_the_same_every_time_so_that_a_replay_gives_the_same_document() -> None:
     key = software_key(rsa_key(2048))
-    assert await key.sign(b"attributes", "sha256") == await key.sign(b"attributes", "sha256")
+    assert await key.sign(b"attributes", "sha256", "act") == await key.sign(b"attributes", "sha256", "act")
 
 
 async def test_rsa_signing_leaves_the_event_loop_to_others() -> None:
@@ -157,14 +157,14 @@ async def test_rsa_signing_leaves_the_event_loop_to_others() -> None:
 
     counting = asyncio.create_task(count())
     for _ in range(5):
-        await key.sign(b"attributes", "sha256")
+        await key.sign(b"attributes", "sha256", "act")
     counting.cancel()
     assert turns > 5
 
 
 async def test_an_unknown_digest_is_refused_by_name() -> None:
     with pytest.raises(Misuse) as caught:
-        await software_key(rsa_key(2048)).sign(b"", "md5")
+        await software_key(rsa_key(2048)).sign(b"", "md5", "act")
     assert (caught.value.code, caught.value.facts["digest"]) == ("keys.digest", "md5")
 
 

@@ -4,8 +4,12 @@ insert into effect as known (key, kind, intent, keeps, attempts)
 values (%(key)s, %(kind)s, %(intent)s, %(keeps)s, 1)
 on conflict (key) do update
     set attempts = known.attempts + 1
-    where known.result is null and known.kind = excluded.kind and %(repeatable)s
+    where known.result is null and known.kind = excluded.kind and (%(repeatable)s or known.attempts = 0)
 returning intent
+
+-- name: withdraw
+-- The act surely did not happen: it may be begun again.
+update effect set attempts = attempts - 1 where key = %(key)s and result is null
 
 -- name: find
 select kind, intent, result, attempts from effect where key = %(key)s
