@@ -208,9 +208,12 @@ def _name(field: Any) -> str:
 
 
 def _same_stream(old: Any, new: Any) -> bool:
+    """The same bytes read another way are another picture, so the filters count unless the decoded data is the same."""
     if type(old) is not type(new):
         return False
-    return bool(old.encoded_data == new.encoded_data or old.data == new.data)
+    if old.encoded_data == new.encoded_data and all(_equal(old, new, key) for key in ("/Filter", "/DecodeParms")):
+        return True
+    return bool(old.data == new.data)
 
 
 def _equal(old: Any, new: Any, key: str) -> bool:

@@ -62,6 +62,8 @@ LOOK = b"<</Type/XObject/Subtype/Form/BBox[0 0 300 300]/Length 25>>stream\n1 g 0
 SIGNED_FIELD = b"<</FT/Sig/T(first)/Type/Annot/Subtype/Widget/Rect[0 0 90 40]/F 132/P 3 0 R/V 6 0 R%b>>"
 FORBIDDEN = {
     "the text itself": edit(TEXT, b"(100)", b"(900)"),
+    "the same bytes by another filter": edit(TEXT, b"/Length 33", b"/Length 33/Filter/ASCIIHexDecode"),
+    "the same bytes by a filter nobody knows": edit(TEXT, b"/Length 33", b"/Length 33/Filter[/Unknown]"),
     "the page shows another text": edit(PAGE, b"/Contents 4 0 R", b"/Contents 20 0 R") | {20: OTHER_TEXT},
     "another text is drawn over it": edit(PAGE, b"4 0 R", b"[4 0 R 20 0 R]") | {20: OTHER_TEXT},
     "the font shows other glyphs": edit(FONT, b"Helvetica", b"Symbol"),
