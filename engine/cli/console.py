@@ -171,7 +171,7 @@ def run_summary(run: Run) -> Mapping[str, Any]:
     return {
         "id": str(run.id),
         "label": run.label,
-        "state": run.state,
+        "state": run.phase,
         "waiting_for": run.waiting_for,
         "facts": {key: value for key, value in run.facts.items() if key in PUBLIC_FACTS},
         "error": run.error,

@@ -30,6 +30,7 @@ _COMMANDS = {
     "pipelines": "catalogue:pipelines",
     "stages": "catalogue:stages",
     "plugins": "plugins:plugins",
+    "authorities": "authorities:authorities",
     "worker": "worker:worker",
     "journal": "journal:journal",
     "orphans": "orphans:orphans",

@@ -17,11 +17,12 @@ from engine.records import attention, runs
 from engine.settings import load_settings
 
 _STATES = ("ready", "running", "waiting", "parked", "rejected", "cancelled", "done")
+_PHASES = (*_STATES, "awaiting_timestamp", "awaiting_revocation")
 
 
 @click.command(help=str(Text(zh="查看任务（不带编号则列出最近的任务）。", en="Show a run, or list the latest runs.")))
 @click.argument("run_id", required=False, type=click.UUID)
-@click.option("--state", type=click.Choice(_STATES), help=str(Text(zh="只看某一状态。", en="Only this state.")))
+@click.option("--state", type=click.Choice(_PHASES), help=str(Text(zh="只看某一状态。", en="Only this state.")))
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 @console.json_option
 def status(run_id: UUID | None, state: str | None, limit: int, as_json: bool) -> int:
@@ -35,7 +36,7 @@ async def _one(run_id: UUID, as_json: bool) -> int:
     if as_json:
         console.print_json({**console.run_summary(run), "stages": [_stage_summary(one) for one in records]})
         return 0
-    words = "  ".join(filter(None, (run.label, str(run.id), run.state, run.waiting_for)))
+    words = "  ".join(filter(None, (run.label, str(run.id), run.phase, run.waiting_for)))
     console.output.print(words, markup=False, soft_wrap=True)
     columns = (Text("阶段", "Stage"), Text("完成时间", "Finished"), Text("结果摘要", "Output"))
     rows = [
@@ -51,12 +52,15 @@ async def _one(run_id: UUID, as_json: bool) -> int:
 async def _latest(state: str | None, limit: int, as_json: bool) -> int:
     async with assembly.open_records(load_settings()) as database, database.transaction() as connection:
         found = await runs.find(connection, states=[state] if state else None, limit=limit)
+        counted = {} if as_json or state else await runs.tally(connection)
     if as_json:
         console.print_json([console.run_summary(run) for run in found])
         return 0
+    if counted:
+        console.output.print(" · ".join(f"{phase} {number:,}" for phase, number in counted.items()), markup=False)
     for run in found:
         when = console.local_time(run.updated_at)
-        console.output.print(f"{run.id}  {run.state:<9}  {when}", markup=False, soft_wrap=True)
+        console.output.print(f"{run.id}  {run.phase:<9}  {when}", markup=False, soft_wrap=True)
         console.print_indented(" · ".join(filter(None, (run.label, _reason(run)))))
     return 0
 

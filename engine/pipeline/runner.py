@@ -20,6 +20,7 @@ import structlog
 
 from engine.errors import Conflict, Defect, InDoubt, Rejected, SealflowError, StaleClaim, Unavailable
 from engine.pipeline import step
+from engine.pipeline.completion import refuse_short
 from engine.pipeline.pins import Pins
 from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage
 from engine.records import checkpoints, claims, progress, runs
@@ -193,6 +194,8 @@ class Runner:
             reused=reused,
             started_at=started,
         )
+        if run.cursor + 1 == total:
+            refuse_short(run.id, {**run.facts, **record.facts})
         async with self.database.transaction() as connection:
             advanced = await progress.advance(connection, run, record)
             if advanced.cursor == total:

@@ -14,6 +14,8 @@ from engine.records.canonical import encode
 from engine.records.database import Connection
 from engine.records.statements import statements
 
+AWAITING = "awaiting_"
+"""How the phase of a run begins that waits for a service: ``awaiting_timestamp``, ``awaiting_revocation`` …"""
 _SQL = statements("runs")
 
 
@@ -40,6 +42,15 @@ class Run:
     error: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def phase(self) -> str:
+        """The state as people read it: a run that a service away keeps waiting says which, ``awaiting_timestamp``."""
+        error = self.error or {}
+        area = str(error.get("code", "")).partition(".")[0]
+        if self.state == "ready" and error.get("class") == "Unavailable" and area != "run":
+            return f"{AWAITING}{area}"
+        return self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +129,22 @@ async def find(
     limit: int = 100,
     after: UUID | None = None,
 ) -> list[Run]:
-    """Runs in some states whose label contains a text, newest first; ``after``: last run of the page before."""
-    row = {"states": None if states is None else list(states), "label": label, "limit": limit, "after": after}
+    """Runs in some states or phases whose label contains a text, newest first; ``after``: last of the page before."""
+    asked = None if states is None else list(states)
+    row = {
+        "states": None if asked is None else [state for state in asked if not state.startswith(AWAITING)],
+        "awaited": [state.removeprefix(AWAITING) for state in asked or () if state.startswith(AWAITING)],
+        "label": label,
+        "limit": limit,
+        "after": after,
+    }
     return [Run(**row) for row in await (await connection.execute(_SQL["find"], row)).fetchall()]
+
+
+async def tally(connection: Connection) -> dict[str, int]:
+    """How many runs are in each phase."""
+    rows = await (await connection.execute(_SQL["tally"])).fetchall()
+    return {row["phase"]: row["runs"] for row in rows}
 
 
 async def stage_records(connection: Connection, run_id: UUID) -> list[StageRecord]:

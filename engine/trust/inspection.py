@@ -18,6 +18,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 import engine.trust.hexadecimal  # makes reading signatures quick
+import engine.trust.identities  # and finding their certificates
 import engine.trust.references  # noqa: F401 - reads what real writers write
 from engine.trust.comparison import compare_later
 from engine.trust.coverage import BEYOND, Coverage, measure_coverage

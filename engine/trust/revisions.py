@@ -15,6 +15,7 @@ from pyhanko.sign.general import CMSExtractionError, extract_certificate_info
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 
 import engine.trust.hexadecimal  # makes reading signatures quick
+import engine.trust.identities  # and finding their certificates
 import engine.trust.references  # noqa: F401 - reads what real writers write
 from engine.errors import Rejected
 from engine.trust.chains import Chain

@@ -6,6 +6,7 @@ An authority that failed repeatedly is asked last for a while; it is never left 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
+from asn1crypto import cms
 from asn1crypto.x509 import Certificate
+from pyhanko.sign.general import extract_certificate_info
 
 from engine.errors import Misuse, SealflowError, Unavailable
 from engine.settings import Authority
+from engine.trust import measures
 from engine.trust.outbound import Outbound
 from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
 
@@ -43,12 +47,33 @@ class _Line:
         parts = urlsplit(self.authority.url)
         return f"{parts.hostname}:{parts.port}{parts.path}" if parts.port else f"{parts.hostname}{parts.path}"
 
-    def note(self, *, worked: bool) -> None:
+    def note(self, outcome: str) -> None:
+        """Remember ``granted``, ``untrusted`` or ``failed``."""
+        worked = outcome == "granted"
         self.failures = 0 if worked else self.failures + 1
         if self.failures >= _FAILURES_TO_OPEN:
             self.open_until = time.monotonic() + _OPEN_SECONDS
         elif worked:
             self.open_until = 0.0
+        measures.REPLIES.labels(self.name, outcome).inc()
+        measures.SHUNNED.labels(self.name).set(self.open_until > time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one authority answered a real request.
+
+    ``problem``: None when its token stands. ``seconds``: until it had answered. ``ahead``: seconds by which its clock
+    is ahead of ours, as far as the way there and back lets us tell. ``policy``: OID of the token's policy.
+    ``certificate_ends``: when the certificate it stamps with ends.
+    """
+
+    authority: str
+    problem: str | None
+    seconds: float
+    ahead: float | None = None
+    policy: str | None = None
+    certificate_ends: datetime | None = None
 
 
 class TimestampClient(Outbound):
@@ -95,38 +120,54 @@ class TimestampClient(Outbound):
         now = time.monotonic()
         for line in sorted(self._lines, key=lambda line: line.open_until > now):
             try:
-                token = await self._ask(line.authority, digest, algorithm)
+                token = await self._ask(line, digest, algorithm)
             except UntrustedReply as error:
                 failures[line.name] = str(error)
                 log.error("timestamp.untrusted_reply", authority=line.name, reason=error.reason, detail=str(error))
+                line.note("untrusted")
             except (RefusedRequest, aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures[line.name] = _describe(error)
                 lied = False
                 log.warning("timestamp.authority_failed", authority=line.name, reason=failures[line.name])
+                line.note("failed")
             else:
-                line.note(worked=True)
+                line.note("granted")
                 return token
-            line.note(worked=False)
         raise _all_failed(failures, untrusted=lied)
 
-    async def health(self) -> Mapping[str, str | None]:
-        """Ask every authority for a real token; maps its name to None when it works, else to what is wrong."""
+    async def health(self) -> tuple[Health, ...]:
+        """Ask every authority for a real token, all at once: an open port proves nothing."""
+        return tuple(await asyncio.gather(*map(self._probe, self._lines)))
 
-        async def probe(line: _Line) -> tuple[str, str | None]:
-            try:
-                await self._ask(line.authority, bytes(32), "sha256")
-            except (UntrustedReply, RefusedRequest, aiohttp.ClientError, TimeoutError, OSError) as error:
-                line.note(worked=False)
-                return line.name, _describe(error)
-            line.note(worked=True)
-            return line.name, None
+    async def _probe(self, line: _Line) -> Health:
+        digest, began = secrets.token_bytes(32), time.perf_counter()
+        try:
+            token = await self._ask(line, digest, "sha256")
+        except UntrustedReply as error:
+            line.note("untrusted")
+            return Health(line.name, _describe(error), time.perf_counter() - began)
+        except (RefusedRequest, aiohttp.ClientError, TimeoutError, OSError) as error:
+            line.note("failed")
+            return Health(line.name, _describe(error), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        line.note("granted")
+        signed = cms.ContentInfo.load(token)["content"]  # checked just now
+        stamped = signed["encap_content_info"]["content"].parsed
+        half_way = datetime.now(UTC) - timedelta(seconds=seconds / 2)
+        return Health(
+            line.name,
+            None,
+            seconds,
+            ahead=(stamped["gen_time"].native - half_way).total_seconds(),
+            policy=stamped["policy"].dotted,
+            certificate_ends=extract_certificate_info(signed).signer_cert.not_valid_after,
+        )
 
-        return dict(await asyncio.gather(*map(probe, self._lines)))
-
-    async def _ask(self, authority: Authority, digest: bytes, algorithm: str) -> bytes:
-        question = Question(digest, algorithm, policy=authority.policy)  # a new nonce for every try
+    async def _ask(self, line: _Line, digest: bytes, algorithm: str) -> bytes:
+        question = Question(digest, algorithm, policy=line.authority.policy)  # a new nonce for every try
         asked_at = datetime.now(UTC)
-        reply = await self._post(authority, question.encode())
+        with measures.timed(line.name):
+            reply = await self._post(line.authority, question.encode())
         return await self._check.accept(reply, question, asked_at)
 
     async def _post(self, authority: Authority, body: bytes) -> bytes:

@@ -56,6 +56,7 @@ async def test_a_run_waits_for_the_timestamp_and_the_key_is_used_once(
         assert (run.state, desk.error_code(run)) == ("ready", "timestamp.unavailable")
         again = await office.engine.again(run.id)
         assert (again.state, desk.error_code(again)) == ("ready", "timestamp.unavailable")
+        assert again.phase == "awaiting_timestamp"
         assert "level_achieved" not in again.facts, "no level is claimed that is not there"
     assert [finished for *_, finished in desk.effects(records, run, "timestamp")] == [False]
     async with open_office(msgspec.structs.replace(settings, trust=trust_of(demo, demo.authority))) as office:
@@ -99,7 +100,8 @@ backoff = 0.1
     assert said.err.count("timestamp.unavailable") == 1 and said.err.count("127.0.0.1:9") <= 2
     assert "warning" not in said.err and "Traceback" not in said.err
     (resume,) = (line.split()[1:3] for line in said.err.splitlines() if "sealflow resume" in line)
-    assert "timestamp.unavailable" in (await desk.run_program(home, records, "status")).out
+    status = await desk.run_program(home, records, "status")
+    assert "timestamp.unavailable" in status.out and "awaiting_timestamp" in status.out
     said = await desk.run_program(home, records, *resume, "-o", out)
     assert (said.status, "B-LTA" in said.out, out.exists()) == (0, True, True), said.err
 
@@ -141,6 +143,7 @@ async def test_while_nobody_tells_of_revocations_a_contract_is_signed_but_not_ar
         run = await office.send("labour-contract", desk.CONTRACT, values=VALUES)
         assert run.state == "ready"
         assert desk.error_code(run).startswith("revocation.")
+        assert run.phase == "awaiting_revocation"
         assert run.facts["level_achieved"] == "B-T", "both signed; what is missing is the archive"
         async with own.serve():
             run = await office.engine.again(run.id)

@@ -3,8 +3,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from engine.errors import Rejected
-from engine.records import runs
+from engine.errors import Rejected, Unavailable
+from engine.records import progress, runs
 from engine.records.database import Database
 
 A = "a" * 64
@@ -120,3 +120,27 @@ async def test_runs_are_found_by_state_and_by_part_of_their_label(database: Data
     with pytest.raises(Rejected):
         async with database.transaction() as connection:
             await runs.find(connection, states=["lost"])
+
+
+async def test_a_run_that_waits_for_a_service_says_which_and_is_found_by_it(database: Database, claimed, submit):
+    plain = await submit()
+    waiting = {}
+    for code in ("timestamp.unavailable", "revocation.unavailable", "run.interrupted"):
+        run = await claimed()
+        waiting[code] = run.id
+        async with database.transaction() as connection:
+            await progress.postpone(connection, run, Unavailable(code, zh="不在", en="away").to_dict(), 60.0)
+    async with database.transaction() as connection:
+        phases = {run.id: run.phase for run in await runs.find(connection)}
+        found = await runs.find(connection, states=["awaiting_timestamp"])
+        both = await runs.find(connection, states=["awaiting_revocation", "done"])
+        counted = await runs.tally(connection)
+    assert phases == {
+        plain: "ready",
+        waiting["timestamp.unavailable"]: "awaiting_timestamp",
+        waiting["revocation.unavailable"]: "awaiting_revocation",
+        waiting["run.interrupted"]: "ready",
+    }
+    assert [run.id for run in found] == [waiting["timestamp.unavailable"]]
+    assert [run.id for run in both] == [waiting["revocation.unavailable"]]
+    assert counted == {"awaiting_revocation": 1, "awaiting_timestamp": 1, "ready": 2}

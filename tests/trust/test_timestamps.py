@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 from asn1crypto import cms, tsp
+from prometheus_client import REGISTRY
 
 import engine.trust.timestamps
 from engine.errors import Misuse, Unavailable
@@ -281,12 +282,33 @@ async def test_health_gets_a_real_token_from_every_authority_and_says_what_is_wr
         served(BEHAVIOUR.sends_another_nonce) as liar,
         client_of(honest, liar, away) as client,
     ):
-        report = dict(await client.health())
-    assert list(report) == [authority.url.removeprefix("http://") for authority in (honest, liar, away)]
-    healthy, lying, absent = report.values()
-    assert healthy is None
-    assert lying is not None and lying.startswith("nonce")
-    assert absent
+        healthy, lying, absent = await client.health()
+    assert [found.authority for found in (healthy, lying, absent)] == [
+        authority.url.removeprefix("http://") for authority in (honest, liar, away)
+    ]
+    assert healthy.problem is None and healthy.policy == POLICY
+    assert healthy.ahead is not None and abs(healthy.ahead) < 60
+    assert healthy.certificate_ends == PKI.timestamping.certificate.not_valid_after_utc
+    assert lying.problem is not None and lying.problem.startswith("nonce")
+    assert absent.problem and absent.ahead is None
+
+
+async def test_what_authorities_answered_is_counted_for_operators() -> None:
+    def count(authority: Authority, outcome: str) -> float:
+        labels = {"authority": authority.url.removeprefix("http://"), "outcome": outcome}
+        return REGISTRY.get_sample_value("sealflow_timestamp_replies_total", labels) or 0.0
+
+    away = unused_address()
+    async with (
+        served(BEHAVIOUR.sends_another_nonce) as liar,
+        served(BEHAVIOUR.honest) as honest,
+        client_of(liar, away, honest) as client,
+    ):
+        for _ in range(4):
+            await client.stamp(DIGEST)
+    assert [count(liar, "untrusted"), count(away, "failed"), count(honest, "granted")] == [3, 3, 4]
+    shunned = REGISTRY.get_sample_value("sealflow_timestamp_authority_shunned", {"authority": away.url[7:]})
+    assert shunned == 1, "three failures, and it is asked last"
 
 
 async def test_a_digest_of_the_wrong_length_or_kind_is_a_misuse_and_nobody_is_asked() -> None:

@@ -22,12 +22,23 @@ select id, pipeline, label, state::text, cursor, epoch, attempts, waiting_for, s
 select id, pipeline, label, state::text, cursor, epoch, attempts, waiting_for, sources, head, facts, error,
        created_at, updated_at
   from run
- where (%(states)s::run_state[] is null or state = any(%(states)s::run_state[]))
+ where (%(states)s::run_state[] is null or state = any(%(states)s::run_state[])
+        or (state = 'ready' and error->>'class' = 'Unavailable'
+            and split_part(error->>'code', '.', 1) = any(%(awaited)s::text[])))
    and (%(label)s::text is null or position(%(label)s::text in label) > 0)
    and (%(after)s::uuid is null
         or (created_at, id) < (select created_at, id from run where id = %(after)s::uuid))
  order by created_at desc, id desc
  limit %(limit)s
+
+-- name: tally
+-- A run that a service away keeps waiting counts under what it waits for.
+select case when state = 'ready' and error->>'class' = 'Unavailable' and split_part(error->>'code', '.', 1) <> 'run'
+            then 'awaiting_' || split_part(error->>'code', '.', 1) else state::text end as phase,
+       count(*) as runs
+  from run
+ group by 1
+ order by 1
 
 -- name: stage records
 select ordinal, stage, version, checkpoint, inputs, outputs, facts, reused, started_at, finished_at, epoch
