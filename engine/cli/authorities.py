@@ -19,7 +19,7 @@ from engine.trust.timestamps import Health, TimestampClient
     help=str(
         Text(
             zh="向每个时间戳服务索取一枚真实时间戳，检查其是否可用、时钟偏差与证书期限。",
-            en="Ask every timestamp authority for a real token: is it there, is its clock right, when does its key end.",
+            en="Ask every timestamp authority for a real token: is it there, is its clock right, when its key ends.",
         )
     )
 )
