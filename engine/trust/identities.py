@@ -13,11 +13,13 @@ _original_match = general.match_issuer_serial
 _original_equal = x509.RDNSequence.__eq__
 
 
-def match_issuer_serial(expected: cms.IssuerAndSerialNumber | tsp.IssuerSerial, certificate: x509.Certificate) -> bool:
+def match_issuer_serial(
+    expected_issuer_serial: cms.IssuerAndSerialNumber | tsp.IssuerSerial, cert: x509.Certificate
+) -> bool:
     """Whether issuer and serial number are the certificate's."""
-    if expected["serial_number"].contents != certificate["tbs_certificate"]["serial_number"].contents:
+    if expected_issuer_serial["serial_number"].contents != cert["tbs_certificate"]["serial_number"].contents:
         return False
-    return _original_match(expected, certificate)
+    return _original_match(expected_issuer_serial, cert)
 
 
 def equal_names(self: x509.RDNSequence, other: object) -> bool:
