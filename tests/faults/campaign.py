@@ -86,14 +86,18 @@ class Campaign:
         return self.folder / "key-uses.log"
 
 
-def prepare(plan: Plan, folder: Path, broker: str | None = None) -> Campaign:
-    """Lay out folder, settings and environment; the environment is inherited by every process of the campaign."""
+def prepare(plan: Plan, folder: Path, broker: str | None = None, more: str = "") -> Campaign:
+    """Lay out folder, settings and environment; the environment is inherited by every process of the campaign.
+
+    ``more``: further tables of the settings file.
+    """
     mines = folder / "mines"
     mines.mkdir(parents=True)
     configuration = folder / "sealflow.toml"
     relay = f'broker = "{broker}"\n' if broker else ""
     configuration.write_text(
-        f'home = "{folder / "home"}"\n[work]\nlease = 3.0\nattempts = 60\nbackoff = 0.5\nsweep = 1.0\n{relay}', "utf-8"
+        f'home = "{folder / "home"}"\n[work]\nlease = 3.0\nattempts = 60\nbackoff = 0.5\nsweep = 1.0\n{relay}{more}',
+        "utf-8",
     )
     os.environ["SEALFLOW_CONFIG"] = str(configuration)
     os.environ["SEALFLOW_FAULTS"] = str(folder)
@@ -103,10 +107,10 @@ def prepare(plan: Plan, folder: Path, broker: str | None = None) -> Campaign:
 async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
     """Submit all documents, let them be worked on under fire, and come back when every run has ended."""
     async with assembly.open_engine(campaign.settings) as engine:
-        await _submit(campaign, engine.pins, engine.storage, engine.database)
+        await submit(campaign, engine.pins, engine.storage, engine.database)
     started = time.monotonic()
     laying = asyncio.create_task(_lay_mines(campaign))
-    async with assembly.open_records(campaign.settings) as database, _worker(campaign) as worker:
+    async with assembly.open_records(campaign.settings) as database, worker_of(campaign) as worker:
         fire = [laying]
         fire += [
             asyncio.create_task(_fire(campaign, worker, database, what, every, kill_broker))
@@ -132,7 +136,7 @@ async def carry_out(campaign: Campaign, kill_broker: object = None) -> None:
         campaign.mined = campaign.mines_planned - len(campaign.mines.left())
 
 
-async def _submit(campaign: Campaign, pins: Pins, storage: Storage, database: Database) -> None:
+async def submit(campaign: Campaign, pins: Pins, storage: Storage, database: Database) -> None:
     pipeline = await pins.pin(load_definition(papers.write_pipeline(campaign.folder)))
     for number in range(campaign.plan.documents):
         paper = papers.write_paper(campaign.folder / f"{number}.pdf", number)
@@ -189,7 +193,7 @@ async def _ended(database: Database, expected: int) -> bool:
 
 
 @asynccontextmanager
-async def _worker(campaign: Campaign) -> AsyncIterator[psutil.Process]:
+async def worker_of(campaign: Campaign) -> AsyncIterator[psutil.Process]:
     plan = campaign.plan
     relay = campaign.settings.work.broker is not None
     call = (

@@ -1,4 +1,7 @@
-"""``./run faults``: 200 documents through all stages while everything is killed; figures at the end."""
+"""``./run faults``: 200 documents through all stages while everything is killed; figures at the end.
+
+Then 200 more whose timestamp authority is killed in the middle and brought back.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from rich.table import Table
 from tests.brokers import rabbitmq
 from tests.faults.campaign import Campaign, Plan, carry_out, prepare
 from tests.faults.findings import Findings, examine
+from tests.faults.outage import Outage, endure
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=200)
-    parser.add_argument("--broker", choices=("postgres", "rabbitmq", "both"), default="both")
+    parser.add_argument("--broker", choices=("postgres", "rabbitmq", "both", "none"), default="both")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     plan = Plan(
@@ -39,7 +43,26 @@ def main() -> int:
             shot = dataclasses.replace(plan, broker_kill_every=20.0, relay_kill_every=7.0)
             campaign = prepare(shot, Path(folder, "work"), broker.url)
             status |= asyncio.run(conduct(campaign, "RabbitMQ", broker.kill_and_restart))
+    with tempfile.TemporaryDirectory(prefix="sealflow-faults-") as folder:
+        status |= show_outage(options.documents, asyncio.run(endure(options.documents, Path(folder))))
     return status
+
+
+def show_outage(documents: int, outage: Outage) -> int:
+    """The figures of an authority's death and return, for a person."""
+    table = Table("what", "figure", title=f"Timestamp authority killed and brought back: {documents} documents")
+    for what, figure in (
+        ("runs while it was away", outage.phases),
+        ("levels of unfinished files then", dict(outage.levels)),
+        ("runs at the end", outage.findings.states),
+        ("uses of signing keys", outage.findings.key_uses),
+        ("signing acts that used a key twice", outage.acts_repeated),
+        ("claims above what a file proves", outage.lies[:10] or "none"),
+        ("violations", outage.findings.violations[:10] or "none"),
+    ):
+        table.add_row(what, str(figure))
+    Console().print(table)
+    return 1 if outage.lies or outage.findings.violations or outage.acts_repeated else 0
 
 
 async def conduct(campaign: Campaign, name: str, kill_broker: object = None) -> int:

@@ -156,7 +156,7 @@ class CountingKey:
 
     async def sign(self, data: bytes, digest_algorithm: str, act: str) -> bytes:
         with self._log.open("a", encoding="ascii") as log:
-            log.write(f"{self._party}\n")
+            log.write(f"{self._party} {act}\n")
         return await self._key.sign(data, digest_algorithm, act)
 
     def __getattr__(self, name: str) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from tests.faults import instants, papers
 from tests.faults.campaign import Plan, carry_out, every_instant, prepare
 from tests.faults.findings import examine
+from tests.faults.outage import endure
 
 
 async def test_nothing_is_lost_or_signed_twice_under_fire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +24,22 @@ async def test_nothing_is_lost_or_signed_twice_under_fire(tmp_path: Path, monkey
     assert found.effects == 8 * papers.EFFECTS_PER_RUN
     assert found.key_uses >= 8 * len(papers.PARTIES)
     assert campaign.mined == 10, f"not under all the fire: {campaign.mines.left()}"
+
+
+async def test_an_authority_that_dies_and_returns_costs_time_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("SEALFLOW_CONFIG", "SEALFLOW_FAULTS"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    outage = await endure(12, tmp_path)
+    assert set(outage.phases) <= {"done", "running", "awaiting_timestamp", "awaiting_revocation"}
+    assert outage.phases["done"] < 12, "the authority died too late to matter"
+    assert set(outage.levels) <= {"none", "B-T"}, "nothing is published that lacks the level it was asked for"
+    assert outage.lies == []
+    assert outage.findings.violations == []
+    assert outage.findings.states == {"done": 12}
+    assert (outage.findings.key_uses, outage.acts_repeated) == (12 * len(papers.PARTIES), 0)
 
 
 def test_every_instant_of_every_stage_is_mined() -> None:
