@@ -223,7 +223,7 @@ async def _open_trust(settings: Settings, stack: AsyncExitStack) -> dict[type, o
         demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
         await stack.enter_async_context(demo.serve())
         keys = keys or demo.keyring_directory
-        authorities = authorities or (demo.authority,)
+        authorities = authorities or demo.authorities
         roots = (*roots, *load_anchors(demo.anchors_directory))  # else the demo's own answers would not be believed
     client = TimestampClient(authorities, roots, proxy=trust.proxy)
     stack.push_async_callback(client.close)

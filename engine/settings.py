@@ -21,6 +21,8 @@ class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str | None = None
     password: str | None = None
     policy: str | None = None
+    digest: Literal["sha256", "sm3"] = "sha256"
+    """``sm3``: asked for SM3 imprints only; ``sha256``: for those of the SHA-2 family."""
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -117,11 +117,11 @@ async def test_two_engines_carry_out_the_same_run_and_do_it_once(
 async def test_roots_to_verify_against_are_those_of_the_settings_else_the_demos(tmp_path: Path) -> None:
     assert trusted_roots(Settings(home=tmp_path / "fresh")) == ()
     demo = await ensure_demo(tmp_path / "demo-pki", "development")
-    (root,) = trusted_roots(Settings(home=tmp_path))
-    assert "DEMO" in root.subject.human_friendly
+    roots = trusted_roots(Settings(home=tmp_path))
+    assert len(roots) == 2 and all("DEMO" in root.subject.human_friendly for root in roots)
     assert trusted_roots(Settings(home=tmp_path, environment="production")) == ()
     named = Settings(home=tmp_path / "fresh", trust=Trust(anchors=demo.anchors_directory))
-    assert len(trusted_roots(named)) == 1
+    assert len(trusted_roots(named)) == 2
 
 
 def test_the_built_in_pipelines_are_found_from_the_source_tree() -> None:

@@ -22,6 +22,8 @@ from engine.trust.verdict import LEVELS, Integrity, Report
 class Archive:
     """Add validation data, and for B-LTA a document timestamp over it (长期归档).
 
+    ``digest`` of document timestamps; None: SM3 when every signature rests on SM3, else SHA-256.
+
     Raises what ``archive_document`` raises; Rejected ``archive.not_intact`` for a file whose signatures do not stand or
     are no PAdES signatures; Defect ``archive.level`` when the result does not prove the level.
     """
@@ -30,6 +32,7 @@ class Archive:
     revocation: RevocationSource
     timestamps: TimestampClient
     level: Literal["B-LT", "B-LTA"] = "B-LTA"
+    digest: Literal["sha256", "sm3"] | None = None
 
     name: ClassVar[str] = "archive"
     version: ClassVar[int] = 1
@@ -47,7 +50,9 @@ class Archive:
             around = Surroundings(child, work.storage, work.ledger.once, work.subject, work.workspace)
             if work.facts.get(SOUND) != await digest_of(source):
                 _refuse_unsound(await examine(child, source))
-            await archive_document(source, output, self.level, self.revocation, self.timestamps, around)
+            await archive_document(
+                source, output, self.level, self.revocation, self.timestamps, around, digest_algorithm=self.digest
+            )
             achieved = _level_of(await examine(child, output, later=False))
         if LEVELS.index(achieved) < LEVELS.index(self.level):
             raise Defect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from engine.language import Text
 from engine.pipeline.stage import Done, Effect, Work
@@ -19,6 +19,7 @@ class Timestamp:
 
     sandbox: Sandbox
     timestamps: TimestampClient
+    digest: Literal["sha256", "sm3"] = "sha256"
 
     name: ClassVar[str] = "timestamp"
     version: ClassVar[int] = 1
@@ -32,4 +33,7 @@ class Timestamp:
     async def run(self, work: Work) -> Done:
         source = work.source
         around = Surroundings(self.sandbox, work.storage, work.ledger.once, work.subject, work.workspace)
-        return Done(outputs=(await stamp_document(source, work.workspace / "stamped.pdf", self.timestamps, around),))
+        stamped = await stamp_document(
+            source, work.workspace / "stamped.pdf", self.timestamps, around, digest_algorithm=self.digest
+        )
+        return Done(outputs=(stamped,))

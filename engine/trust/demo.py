@@ -29,6 +29,12 @@ class DemoTrust:
     anchors_directory: Path
     authority: Authority
     """The demo timestamp authority; it answers while ``serve`` runs here or in another process."""
+    sm2_authority: Authority | None
+    """The one that stamps with SM2 over SM3, on machines that have SM2."""
+
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        return (self.authority,) if self.sm2_authority is None else (self.authority, self.sm2_authority)
 
     @property
     def tsa_url(self) -> str:
@@ -48,7 +54,8 @@ async def ensure_demo(directory: Path, environment: str) -> DemoTrust:
         raise _in_production()
     pki = await asyncio.to_thread(open_pki, directory)
     log.warning("trust.demo_in_use", directory=str(directory), note="signatures made with it have no legal effect")
-    return DemoTrust(directory, pki.keys, pki.anchors, Authority(url=f"{pki.base}/timestamp"))
+    sm2 = Authority(url=f"{pki.sm2.base}/timestamp", digest="sm3") if pki.sm2 is not None else None
+    return DemoTrust(directory, pki.keys, pki.anchors, Authority(url=f"{pki.base}/timestamp"), sm2)
 
 
 def refuse_demo_anchors(anchors: Iterable[Certificate], environment: str) -> None:

@@ -16,12 +16,16 @@ from typing import Protocol
 from asn1crypto import algos
 from asn1crypto.x509 import Certificate
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from engine.errors import Misuse
 from engine.trust.acts import Once
+from engine.trust.suites import sm2
+from engine.trust.suites.keys import Sm2Key
+from engine.trust.suites.libcrypto import NoSm2
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -142,7 +146,7 @@ class Pkcs12Keyring:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._loaded: dict[str, tuple[tuple[int, int], SoftwareKey]] = {}
+        self._loaded: dict[str, tuple[tuple[int, int], SoftwareKey | Sm2Key]] = {}
         self._loading: dict[str, asyncio.Lock] = {}
 
     def parties(self) -> list[str]:
@@ -176,25 +180,26 @@ class Pkcs12Keyring:
         return file
 
 
-def load_pkcs12(file: Path) -> SoftwareKey:
+def load_pkcs12(file: Path) -> SoftwareKey | Sm2Key:
     """Open one PKCS#12 file (RFC 7292) with its passphrase file and check that key, certificate and usage agree.
 
     Blocks up to half a second: the passphrase is stretched on purpose.
     """
     passphrase = _read_passphrase(file.with_suffix(".passphrase"))
     try:
-        bundle = pkcs12.load_pkcs12(file.read_bytes(), passphrase)
+        content = file.read_bytes()
+        bundle = pkcs12.load_pkcs12(content, passphrase)
+    except UnsupportedAlgorithm:  # such as a curve that it does not know
+        return _load_sm2(file, content, passphrase)
     except (ValueError, OSError) as error:
         if "password" in str(error).lower():
-            raise _refuse(
-                "passphrase", file, "口令不对，请检查口令文件", "the passphrase is wrong; check the passphrase file"
-            ) from error
-        raise _refuse("unreadable", file, f"无法读取（{error}）", f"it cannot be read ({error})") from error
+            raise _wrong_passphrase(file) from error
+        raise _unreadable(file, error) from error
     private, held = bundle.key, bundle.cert
     if private is None:
         raise _refuse("incomplete", file, "里面没有私钥", "there is no private key in it")
     if held is None:  # the library pairs key and certificate by their public key
-        raise _refuse("mismatch", file, "没有与私钥匹配的证书", "no certificate in it belongs to the private key")
+        raise _mismatch(file)
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or private.key_size < (
         256 if isinstance(private, ec.EllipticCurvePrivateKey) else 2048
     ):
@@ -205,11 +210,36 @@ def load_pkcs12(file: Path) -> SoftwareKey:
             "only RSA keys from 2048 bits and elliptic-curve keys from 256 bits are accepted",
         )
     certificate = _convert(held.certificate)
+    _check_usage(certificate, file)
+    issuers = [_convert(entry.certificate) for entry in bundle.additional_certs]
+    return SoftwareKey(private, certificate, _order(certificate, issuers))
+
+
+def _load_sm2(file: Path, content: bytes, passphrase: bytes) -> Sm2Key:
+    try:
+        bundle = sm2.read_pkcs12(content, passphrase)
+    except sm2.WrongPassphrase as error:
+        raise _wrong_passphrase(file) from error
+    except NoSm2 as error:
+        raise _refuse(
+            "no_sm2",
+            file,
+            "其中的国密 SM2 密钥需要本机装有 OpenSSL 3（libcrypto）",
+            "its SM2 key needs OpenSSL 3 (libcrypto) on this machine",
+        ) from error
+    except ValueError as error:
+        raise _unreadable(file, error) from error
+    if bundle.certificate is None:
+        raise _mismatch(file)
+    certificate = Certificate.load(bundle.certificate)
+    _check_usage(certificate, file)
+    return Sm2Key(bundle.key, certificate, _order(certificate, [Certificate.load(der) for der in bundle.others]))
+
+
+def _check_usage(certificate: Certificate, file: Path) -> None:
     usage = certificate.key_usage_value
     if usage is not None and not usage.native & {"non_repudiation", "digital_signature"}:
         raise _refuse("usage", file, "证书不允许用于签名", "the certificate does not allow signing")
-    issuers = [_convert(entry.certificate) for entry in bundle.additional_certs]
-    return SoftwareKey(private, certificate, _order(certificate, issuers))
 
 
 def _convert(certificate: x509.Certificate) -> Certificate:
@@ -276,6 +306,18 @@ def _digest(name: str) -> hashes.HashAlgorithm:
             en=f"The digest algorithm “{name}” is not supported; use one of {', '.join(_DIGESTS)}.",
             digest=name,
         ) from None
+
+
+def _wrong_passphrase(file: Path) -> Misuse:
+    return _refuse("passphrase", file, "口令不对，请检查口令文件", "the passphrase is wrong; check the passphrase file")
+
+
+def _unreadable(file: Path, error: Exception) -> Misuse:
+    return _refuse("unreadable", file, f"无法读取（{error}）", f"it cannot be read ({error})")
+
+
+def _mismatch(file: Path) -> Misuse:
+    return _refuse("mismatch", file, "没有与私钥匹配的证书", "no certificate in it belongs to the private key")
 
 
 def _refuse(reason: str, file: Path, zh: str, en: str) -> Misuse:

@@ -118,7 +118,7 @@ class TimestampClient(Outbound):
         failures: dict[str, str] = {}
         lied = True
         now = time.monotonic()
-        for line in sorted(self._lines, key=lambda line: line.open_until > now):
+        for line in sorted(self._lines_for(algorithm), key=lambda line: line.open_until > now):
             try:
                 token = await self._ask(line, digest, algorithm)
             except UntrustedReply as error:
@@ -142,7 +142,7 @@ class TimestampClient(Outbound):
     async def _probe(self, line: _Line) -> Health:
         digest, began = secrets.token_bytes(32), time.perf_counter()
         try:
-            token = await self._ask(line, digest, "sha256")
+            token = await self._ask(line, digest, line.authority.digest)
         except UntrustedReply as error:
             line.note("untrusted")
             return Health(line.name, _describe(error), time.perf_counter() - began)
@@ -162,6 +162,20 @@ class TimestampClient(Outbound):
             policy=stamped["policy"].dotted,
             certificate_ends=extract_certificate_info(signed).signer_cert.not_valid_after,
         )
+
+    def _lines_for(self, algorithm: str) -> list[_Line]:
+        suite = "sm3" if algorithm == "sm3" else "sha256"
+        lines = [line for line in self._lines if line.authority.digest == suite]
+        if not lines:
+            raise Misuse(
+                "timestamp.no_authority_for",
+                zh=f"没有为摘要算法 {algorithm} 配置时间戳服务。请在设置 trust.timestamp_authorities 中增加一个 "
+                f'digest = "{suite}" 的服务。',
+                en=f"No timestamp authority is configured for the digest algorithm {algorithm}. "
+                f'Add one with digest = "{suite}" to the setting trust.timestamp_authorities.',
+                algorithm=algorithm,
+            )
+        return lines
 
     async def _ask(self, line: _Line, digest: bytes, algorithm: str) -> bytes:
         question = Question(digest, algorithm, policy=line.authority.policy)  # a new nonce for every try

@@ -11,7 +11,11 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from engine.trust.authority.resigning import resign_certificate
+from engine.trust.suites.sm2 import Sm2PrivateKey
 
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 ROOT_NAME = "Sealflow DEMO Root CA 演示根证书"
@@ -25,33 +29,53 @@ class Holder:
     """A certificate and its private key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | Sm2PrivateKey
+
+    @property
+    def digest_algorithm(self) -> str:
+        return "sm3" if isinstance(self.key, Sm2PrivateKey) else "sha256"
+
+    @property
+    def mechanism(self) -> str:
+        """Name of the signature algorithm."""
+        return "sm2_sm3" if isinstance(self.key, Sm2PrivateKey) else "sha256_ecdsa"
+
+    def sign(self, data: bytes) -> bytes:
+        if isinstance(self.key, Sm2PrivateKey):
+            return self.key.sign(data)
+        return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
-def make_root() -> Holder:
-    """Self-signed root for 30 years; it signs one certificate and its own revocation list."""
+def make_root(suite: str = "") -> Holder:
+    """Self-signed root for 30 years; it signs one certificate and its own revocation list. ``suite``: P-256 or SM2."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(ROOT_NAME)
+    name = _name(ROOT_NAME + (" SM2" if suite == "sm2" else ""))
     builder = _start(name, name, key.public_key(), 30 * _YEAR)
     builder = _make_ca(builder, path_length=1)
-    return Holder(builder.sign(key, hashes.SHA256()), key)
+    return _issue(builder, key, Sm2PrivateKey.generate() if suite == "sm2" else key)
+
+
+def make_stand_in() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A key and certificate of its own for drafts."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), _name(ROOT_NAME)
+    return _start(name, name, key.public_key(), _YEAR).sign(key, hashes.SHA256()), key
 
 
 def make_issuing(root: Holder, base: str) -> Holder:
     """The CA that issues everything else, for 20 years."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Sealflow DEMO Issuing CA 演示签发证书")
+    name = _name("Sealflow DEMO Issuing CA 演示签发证书" + _mark(root))
     builder = _start(name, root.certificate.subject, key.public_key(), 20 * _YEAR, issuer=root)
     builder = _make_ca(builder, path_length=0)
     builder = _point(builder, crl=f"{base}/root.crl", issuer=f"{base}/root.crt")
-    return Holder(builder.sign(root.key, hashes.SHA256()), key)
+    return _issue(builder, key, root.key)
 
 
 def make_timestamping(issuing: Holder, base: str, *, validity: timedelta = 10 * _YEAR) -> Holder:
     """A timestamp authority's certificate: one purpose, critical."""
     return _make_leaf(
         issuing,
-        _name("Sealflow DEMO TSA 演示时间戳"),
+        _name("Sealflow DEMO TSA 演示时间戳" + _mark(issuing)),
         base,
         validity,
         purposes=[ExtendedKeyUsageOID.TIME_STAMPING],
@@ -63,7 +87,7 @@ def make_responder(issuing: Holder, base: str) -> Holder:
     """An OCSP responder's certificate, itself exempt from revocation checks (id-pkix-ocsp-nocheck)."""
     return _make_leaf(
         issuing,
-        _name("Sealflow DEMO OCSP 演示状态查询"),
+        _name("Sealflow DEMO OCSP 演示状态查询" + _mark(issuing)),
         base,
         10 * _YEAR,
         purposes=[ExtendedKeyUsageOID.OCSP_SIGNING],
@@ -108,7 +132,26 @@ def _make_leaf(
         builder = _point(builder, issuer=f"{base}/issuing.crt")
     else:
         builder = _point(builder, crl=f"{base}/issuing.crl", issuer=f"{base}/issuing.crt", ocsp=f"{base}/ocsp")
-    return Holder(builder.sign(issuing.key, hashes.SHA256()), key)
+    return _issue(builder, key, issuing.key)
+
+
+def _issue(
+    builder: x509.CertificateBuilder,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: ec.EllipticCurvePrivateKey | Sm2PrivateKey,
+) -> Holder:
+    """Sign with the issuer's key; under an SM2 issuer the subject gets an SM2 key in the place of ``key``."""
+    if not isinstance(issuer, Sm2PrivateKey):
+        return Holder(builder.sign(issuer, hashes.SHA256()), key)
+    draft = builder.sign(key, hashes.SHA256())
+    own = issuer if draft.subject == draft.issuer else Sm2PrivateKey.generate()
+    der = resign_certificate(draft.public_bytes(Encoding.DER), own, issuer)
+    return Holder(x509.load_der_x509_certificate(der), own)
+
+
+def _mark(issuer: Holder) -> str:
+    """What tells the names of the two branches apart."""
+    return " SM2" if isinstance(issuer.key, Sm2PrivateKey) else ""
 
 
 def _name(common_name: str, organization: str = "Sealflow DEMO 演示，无法律效力") -> x509.Name:

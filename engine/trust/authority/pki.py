@@ -1,7 +1,7 @@
 """The demo PKI's files: made once, whole or not at all; its keys lie unprotected but for file modes, being worthless.
 
-``keys/`` holds the parties' PKCS#12 files, ``anchors/`` the root, ``authority/`` what the server needs. The port chosen
-at creation is written into every certificate, so it stays for the life of the PKI.
+``keys/`` holds the parties' PKCS#12 files, ``anchors/`` the roots, ``authority/`` what the server needs. The port
+chosen at creation is written into every certificate, so it stays for the life of the PKI.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from asn1crypto import pem
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -33,6 +34,8 @@ from cryptography.hazmat.primitives.serialization import (
 from engine.errors import Misuse
 from engine.trust.authority import certificates
 from engine.trust.authority.certificates import Holder
+from engine.trust.suites import sm2
+from engine.trust.suites.sm2 import Sm2PrivateKey
 
 PARTIES = {
     "platform": ("DEMO Signing Platform 演示签署平台", "DEMO 演示签署平台（无法律效力）"),
@@ -40,6 +43,8 @@ PARTIES = {
     "employee": ("DEMO Employee 演示员工", "DEMO 演示个人（无法律效力）"),
 }
 _ROLES = ("root", "issuing", "timestamping", "responder")
+_SM2 = "sm2"
+"""Folder of the SM2 branch, its path on the server and what its parties' names end with."""
 _DESCRIPTION = "pki.json"
 _PORTS = range(20_000, 30_000)
 """Below the range from which systems take ports for outgoing connections."""
@@ -55,20 +60,23 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class DemoPki:
-    """An opened demo PKI."""
+class Branch:
+    """One root and what hangs on it; ``base`` is the address under which the certificates say it is served."""
 
-    directory: Path
-    port: int
+    base: str
     root: Holder
     issuing: Holder
     timestamping: Holder
     responder: Holder
 
-    @property
-    def base(self) -> str:
-        """Address of the server, as the certificates name it."""
-        return _base(self.port)
+
+@dataclass(frozen=True)
+class DemoPki(Branch):
+    """An opened demo PKI: its P-256 branch, and the SM2 one if it was made on a machine that has SM2."""
+
+    directory: Path
+    port: int
+    sm2: Branch | None
 
     @property
     def keys(self) -> Path:
@@ -94,10 +102,14 @@ def open_pki(directory: Path) -> DemoPki:
             _make(directory)
     try:
         description = msgspec.json.decode((directory / _DESCRIPTION).read_bytes(), type=Description)
-        holders = {role: _read_holder(directory / "authority", role) for role in _ROLES}
+        base, own = _base(description.port), directory / "authority"
+        holders = {role: _read_holder(own, role) for role in _ROLES}
+        branch = None
+        if (own / _SM2).is_dir() and sm2.is_available():
+            branch = Branch(f"{base}/{_SM2}", **{role: _read_holder(own / _SM2, role) for role in _ROLES})
     except (OSError, ValueError) as error:
         raise _damaged(directory, str(error)) from error
-    return DemoPki(directory, description.port, **holders)
+    return DemoPki(base=base, directory=directory, port=description.port, sm2=branch, **holders)
 
 
 def _make(directory: Path) -> None:
@@ -114,32 +126,41 @@ def _make(directory: Path) -> None:
 
 def _fill(directory: Path) -> None:
     port = _choose_port()
-    base = _base(port)
-    root = certificates.make_root()
-    issuing = certificates.make_issuing(root, base)
-    holders = {
-        "root": root,
-        "issuing": issuing,
-        "timestamping": certificates.make_timestamping(issuing, base),
-        "responder": certificates.make_responder(issuing, base),
-    }
     for name in ("keys", "anchors", "authority"):
         (directory / name).mkdir(mode=0o700)
-    for role, holder in holders.items():
-        _write_holder(directory / "authority", role, holder)
-    _write(directory / "anchors" / "demo-root.pem", root.certificate.public_bytes(Encoding.PEM), 0o644)
-    serials = {holders["timestamping"].certificate.serial_number, holders["responder"].certificate.serial_number}
+    serials = _fill_branch(directory, directory / "authority", _base(port), "")
+    if sm2.is_available():
+        (directory / "authority" / _SM2).mkdir(mode=0o700)
+        serials |= _fill_branch(directory, directory / "authority" / _SM2, f"{_base(port)}/{_SM2}", _SM2)
+    _write(directory / "authority" / "register.json", msgspec.json.encode({f"{serial:x}": None for serial in serials}))
+    _write(directory / _DESCRIPTION, msgspec.json.encode(Description(port)), 0o644)
+
+
+def _fill_branch(directory: Path, own: Path, base: str, suite: str) -> set[int]:
+    """Make one branch and its parties; gives the serial numbers that its issuing CA used."""
+    root = certificates.make_root(suite)
+    issuing = certificates.make_issuing(root, base)
+    timestamping, responder = certificates.make_timestamping(issuing, base), certificates.make_responder(issuing, base)
+    for role, holder in zip(_ROLES, (root, issuing, timestamping, responder), strict=True):
+        _write_holder(own, role, holder)
+    suffix = f"-{suite}" if suite else ""
+    _write(directory / "anchors" / f"demo-root{suffix}.pem", root.certificate.public_bytes(Encoding.PEM), 0o644)
+    serials = {timestamping.certificate.serial_number, responder.certificate.serial_number}
     for party, (common_name, organization) in PARTIES.items():
         holder = certificates.make_party(issuing, base, common_name, organization)
         serials.add(holder.certificate.serial_number)
-        write_pkcs12(directory / "keys" / f"{party}.p12", holder, [issuing.certificate, root.certificate])
-    _write(directory / "authority" / "register.json", msgspec.json.encode({f"{serial:x}": None for serial in serials}))
-    _write(directory / _DESCRIPTION, msgspec.json.encode(Description(port)), 0o644)
+        write_pkcs12(directory / "keys" / f"{party}{suffix}.p12", holder, [issuing.certificate, root.certificate])
+    return serials
 
 
 def write_pkcs12(file: Path, holder: Holder, chain: list[x509.Certificate]) -> None:
     """Write a key as ``<party>.p12`` (AES-256) and a random passphrase as ``<party>.passphrase``, both mode 0600."""
     passphrase = secrets.token_urlsafe(32)
+    _write(file.with_suffix(".passphrase"), passphrase.encode())
+    if isinstance(holder.key, Sm2PrivateKey):
+        own, *others = (link.public_bytes(Encoding.DER) for link in (holder.certificate, *chain))
+        _write(file, holder.key.to_pkcs12(file.stem.encode(), own, tuple(others), passphrase.encode()))
+        return
     protection = (
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(_STRETCHES)
@@ -150,23 +171,27 @@ def write_pkcs12(file: Path, holder: Holder, chain: list[x509.Certificate]) -> N
     bundle = pkcs12.serialize_key_and_certificates(
         file.stem.encode(), holder.key, holder.certificate, chain, protection
     )
-    _write(file.with_suffix(".passphrase"), passphrase.encode())
     _write(file, bundle)
 
 
 def _write_holder(directory: Path, role: str, holder: Holder) -> None:
     _write(directory / f"{role}.crt", holder.certificate.public_bytes(Encoding.PEM))
-    _write(
-        directory / f"{role}.key",
-        holder.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
+    if isinstance(holder.key, Sm2PrivateKey):
+        key = pem.armor("EC PRIVATE KEY", holder.key.dump())
+    else:
+        key = holder.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write(directory / f"{role}.key", key)
 
 
 def _read_holder(directory: Path, role: str) -> Holder:
-    key = load_pem_private_key((directory / f"{role}.key").read_bytes(), None)
+    certificate = x509.load_pem_x509_certificate((directory / f"{role}.crt").read_bytes())
+    content = (directory / f"{role}.key").read_bytes()
+    if directory.name == _SM2:
+        return Holder(certificate, Sm2PrivateKey.load(pem.unarmor(content)[2]))
+    key = load_pem_private_key(content, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError(f"{role}.key")
-    return Holder(x509.load_pem_x509_certificate((directory / f"{role}.crt").read_bytes()), key)
+    return Holder(certificate, key)
 
 
 def _write(file: Path, content: bytes, mode: int = 0o600) -> None:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.errors import Misuse, Unavailable
 from engine.trust.authority import certificates
-from engine.trust.authority.pki import DemoPki, open_pki, write_pkcs12
+from engine.trust.authority.pki import Branch, DemoPki, open_pki, write_pkcs12
 from engine.trust.authority.stamping import TokenIssuer
 from engine.trust.authority.status import Register, StatusDesk
 
@@ -98,8 +98,21 @@ async def demo_authority(directory: Path) -> AsyncIterator[DemoAuthority]:
 def make_application(authority: DemoAuthority) -> web.Application:
     """The routes, for whoever wants to serve them elsewhere."""
     pki = authority.pki
-    issuer = TokenIssuer(pki.timestamping, [pki.issuing.certificate])
-    desk = StatusDesk(pki, authority.register)
+
+    async def identify(_request: web.Request) -> web.Response:
+        return web.Response(text=_identity(pki))
+
+    application = web.Application(client_max_size=_REQUEST_LIMIT)
+    application.add_routes([*_routes(pki, pki.base, authority.register), web.get("/", identify)])
+    if pki.sm2 is not None:
+        application.add_routes(_routes(pki.sm2, pki.base, authority.register))
+    return application
+
+
+def _routes(branch: Branch, server: str, register: Register) -> list[web.RouteDef]:
+    issuer = TokenIssuer(branch.timestamping, [branch.issuing.certificate])
+    desk = StatusDesk(branch, register)
+    prefix = branch.base.removeprefix(server)
 
     async def stamp(request: web.Request) -> web.Response:
         return web.Response(body=issuer.answer(await request.read()), content_type="application/timestamp-reply")
@@ -118,27 +131,19 @@ def make_application(authority: DemoAuthority) -> web.Application:
         return web.Response(body=desk.revocation_list(request.match_info["role"]), content_type="application/pkix-crl")
 
     async def send_certificate(request: web.Request) -> web.Response:
-        holder = pki.root if request.match_info["role"] == "root" else pki.issuing
+        holder = branch.root if request.match_info["role"] == "root" else branch.issuing
         return web.Response(
             body=holder.certificate.public_bytes(Encoding.DER),
             content_type="application/pkix-cert",
         )
 
-    async def identify(_request: web.Request) -> web.Response:
-        return web.Response(text=_identity(pki))
-
-    application = web.Application(client_max_size=_REQUEST_LIMIT)
-    application.add_routes(
-        [
-            web.post("/timestamp", stamp),
-            web.post("/ocsp", tell_status),
-            web.get("/ocsp/{request:.+}", tell_status),
-            web.get("/{role:root|issuing}.crl", send_list),
-            web.get("/{role:root|issuing}.crt", send_certificate),
-            web.get("/", identify),
-        ]
-    )
-    return application
+    return [
+        web.post(f"{prefix}/timestamp", stamp),
+        web.post(f"{prefix}/ocsp", tell_status),
+        web.get(prefix + "/ocsp/{request:.+}", tell_status),
+        web.get(prefix + "/{role:root|issuing}.crl", send_list),
+        web.get(prefix + "/{role:root|issuing}.crt", send_certificate),
+    ]
 
 
 async def _listen(runner: web.AppRunner, pki: DemoPki) -> bool:

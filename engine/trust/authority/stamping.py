@@ -5,29 +5,28 @@ Everything that never changes is encoded once, so a token costs one signature an
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from asn1crypto import cms, tsp
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.trust import der
 from engine.trust.authority.certificates import Holder
+from engine.trust.suites.digests import digest_bytes
 
 POLICY = "1.3.6.1.4.1.32473.3161.1"
 """Under the enterprise number kept for examples (RFC 5612)."""
-_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64}
+_SIZES = {"sha256": {"sha256": 32, "sha384": 48, "sha512": 64}, "sm3": {"sm3": 32}}
+"""Sizes of the digests that are stamped, by the digest that the authority itself signs with."""
 _ACCURACY = der.sequence(der.integer(1))
 """Accuracy: one second."""
 
 
 class TokenIssuer:
-    """Answers TimeStampReq with TimeStampResp; one P-256 signature each.
+    """Answers TimeStampReq with TimeStampResp; one signature each, P-256 or SM2.
 
     Serial numbers are 159 random bits: unique across restarts and processes without any record (RFC 3161 §2.4.2).
     """
@@ -41,12 +40,13 @@ class TokenIssuer:
     ) -> None:
         own_der = holder.certificate.public_bytes(Encoding.DER)
         own = cms.Certificate.load(own_der)
-        self._key = holder.key
+        self._sign = holder.sign
+        self._digest = holder.digest_algorithm
+        self._sizes = _SIZES[self._digest]
         self._clock = clock
         self._policy = der.identifier(POLICY)
-        sha256 = cms.DigestAlgorithm({"algorithm": "sha256"}).dump()
-        self._digest_algorithm: bytes = sha256
-        self._signature_algorithm: bytes = cms.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
+        self._digest_algorithm: bytes = cms.DigestAlgorithm({"algorithm": self._digest}).dump()
+        self._signature_algorithm: bytes = cms.SignedDigestAlgorithm({"algorithm": holder.mechanism}).dump()
         self._signer: bytes = cms.IssuerAndSerialNumber(
             {"issuer": own.issuer, "serial_number": own.serial_number}
         ).dump()
@@ -54,7 +54,16 @@ class TokenIssuer:
         self._content_type = _attribute("content_type", "tst_info")
         self._signing_certificate = _attribute(
             "signing_certificate_v2",
-            tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(own_der).digest()}]}),
+            tsp.SigningCertificateV2(
+                {
+                    "certs": [
+                        {
+                            "hash_algorithm": {"algorithm": self._digest},
+                            "cert_hash": digest_bytes(self._digest, own_der),
+                        }
+                    ]
+                }
+            ),
         )
         self._digest_type: bytes = cms.CMSAttributeType("message_digest").dump()
 
@@ -71,9 +80,9 @@ class TokenIssuer:
             imprint_der = imprint.dump()
         except (ValueError, TypeError, KeyError):
             return _reject("bad_data_format")
-        if algorithm not in _SIZES:
+        if algorithm not in self._sizes:
             return _reject("bad_alg")
-        if size != _SIZES[algorithm]:
+        if size != self._sizes[algorithm]:
             return _reject("bad_data_format")
         if policy not in (None, POLICY):
             return _reject("unaccepted_policy")
@@ -85,9 +94,9 @@ class TokenIssuer:
         info = der.sequence(
             der.integer(1), self._policy, imprint, serial, _encode_time(self._clock()), _ACCURACY, nonce
         )
-        digest = der.set_of(der.octets(hashlib.sha256(info).digest()))
+        digest = der.set_of(der.octets(digest_bytes(self._digest, info)))
         attributes = (self._content_type, der.sequence(self._digest_type, digest), self._signing_certificate)
-        signature = self._key.sign(der.set_of(*attributes), ec.ECDSA(hashes.SHA256()))
+        signature = self._sign(der.set_of(*attributes))
         signer_info = der.sequence(
             der.integer(1),
             self._signer,

@@ -12,11 +12,15 @@ from pathlib import Path
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from engine.trust.authority.certificates import Holder
-from engine.trust.authority.pki import DemoPki
+from engine.trust.authority.certificates import Holder, make_stand_in
+from engine.trust.authority.pki import Branch
+from engine.trust.authority.resigning import resign_answer, resign_list
+from engine.trust.suites.sm2 import Sm2PrivateKey
+from engine.trust.suites.verification import public_key_of
 
 OCSP_KEPT = timedelta(seconds=60)
 OCSP_VALID = timedelta(days=1)
@@ -54,9 +58,11 @@ class Register:
 class StatusDesk:
     """Signed status answers, kept for a short while so that a batch costs one signature."""
 
-    def __init__(self, pki: DemoPki, register: Register) -> None:
+    def __init__(self, pki: Branch, register: Register) -> None:
         self._pki = pki
         self._register = register
+        self._stand_in = make_stand_in()
+        """Signs what is then signed with SM2 instead."""
         self._seen: dict[int, datetime | None] = {}
         self._kept: dict[object, tuple[datetime, bytes]] = {}
 
@@ -97,6 +103,8 @@ class StatusDesk:
         if serial in entries:
             status = ocsp.OCSPCertStatus.REVOKED if revoked_at else ocsp.OCSPCertStatus.GOOD
         name_hash, key_hash = _hash_issuer(self._pki.issuing, algorithm)
+        responder = self._pki.responder
+        signer, key = self._drafter(responder)
         now = datetime.now(UTC).replace(microsecond=0)
         builder = (
             ocsp.OCSPResponseBuilder()
@@ -111,12 +119,22 @@ class StatusDesk:
                 revocation_time=revoked_at,
                 revocation_reason=x509.ReasonFlags.unspecified if revoked_at else None,
             )
-            .responder_id(ocsp.OCSPResponderEncoding.HASH, self._pki.responder.certificate)
-            .certificates([self._pki.responder.certificate])
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, signer)
+            .certificates([signer])
         )
         if nonce is not None:
             builder = builder.add_extension(nonce, critical=False)
-        return builder.sign(self._pki.responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+        if isinstance(responder.key, Sm2PrivateKey):
+            return resign_answer(der, responder.certificate.public_bytes(Encoding.DER), responder.key)
+        return der
+
+    def _drafter(self, holder: Holder) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """Certificate and key the library can sign with: the holder's own, or for SM2 a stand-in's."""
+        key = holder.key
+        if isinstance(key, Sm2PrivateKey):
+            return self._stand_in
+        return holder.certificate, key
 
     def _sign_list(self, role: str) -> bytes:
         issuer = self._pki.root if role == "root" else self._pki.issuing
@@ -139,13 +157,14 @@ class StatusDesk:
                     builder = builder.add_revoked_certificate(
                         x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(revoked_at).build()
                     )
-        return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        der = builder.sign(self._drafter(issuer)[1], hashes.SHA256()).public_bytes(Encoding.DER)
+        return resign_list(der, issuer.key) if isinstance(issuer.key, Sm2PrivateKey) else der
 
 
 def _hash_issuer(issuer: Holder, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
     """Name and key hash by which a request names the issuer (RFC 6960 §4.1.1)."""
     name = issuer.certificate.subject.public_bytes()
-    key = issuer.certificate.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    key = bytes(public_key_of(issuer.certificate)["public_key"])
     return hashlib.new(algorithm.name, name).digest(), hashlib.new(algorithm.name, key).digest()
 
 

@@ -100,17 +100,19 @@ async def test_no_certificate_outlives_its_issuer(pki: DemoPki) -> None:
         certificate.verify_directly_issued_by(issuer)
 
 
-def test_opening_again_gives_the_same_pki_and_its_only_anchor_is_the_root(pki: DemoPki) -> None:
+def test_opening_again_gives_the_same_pki_and_its_only_anchors_are_its_roots(pki: DemoPki) -> None:
     again = open_pki(pki.directory)
     assert again.port == pki.port
     assert again.root.certificate == pki.root.certificate
-    (anchor,) = load_anchors(pki.anchors)
-    assert anchor.dump() == pki.root.certificate.public_bytes(Encoding.DER)
+    assert again.sm2 is not None and pki.sm2 is not None
+    assert again.sm2.root.certificate == pki.sm2.root.certificate
+    roots = [branch.root.certificate.public_bytes(Encoding.DER) for branch in (pki, pki.sm2)]
+    assert sorted(anchor.dump() for anchor in load_anchors(pki.anchors)) == sorted(roots)
 
 
 def test_nobody_else_can_read_a_key(pki: DemoPki) -> None:
-    secret = [*pki.keys.iterdir(), *(pki.directory / "authority").glob("*.key")]
-    assert len(secret) == 2 * len(PARTIES) + 4
+    secret = [*pki.keys.iterdir(), *(pki.directory / "authority").rglob("*.key")]
+    assert len(secret) == 4 * len(PARTIES) + 8
     for file in secret:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(pki.directory.stat().st_mode) == 0o700

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine.trust.authority.status
@@ -125,6 +125,7 @@ def test_other_issuers_certificates_are_none_of_its_business(pki: DemoPki, desk:
     assert read(answer).response_status == ocsp.OCSPResponseStatus.UNAUTHORIZED
 
 
+@settings(deadline=None)  # the first example makes a whole PKI
 @given(noise=st.binary(max_size=100))
 def test_noise_is_called_malformed(noise: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     global _quiet_desk
