@@ -19,8 +19,7 @@ from engine.trust.suites.digests import digest_bytes
 
 POLICY = "1.3.6.1.4.1.32473.3161.1"
 """Under the enterprise number kept for examples (RFC 5612)."""
-_SIZES = {"sha256": {"sha256": 32, "sha384": 48, "sha512": 64}, "sm3": {"sm3": 32}}
-"""Sizes of the digests that are stamped, by the digest that the authority itself signs with."""
+_SIZES = {"sha256": 32, "sha384": 48, "sha512": 64, "sm3": 32}
 _ACCURACY = der.sequence(der.integer(1))
 """Accuracy: one second."""
 
@@ -42,7 +41,6 @@ class TokenIssuer:
         own = cms.Certificate.load(own_der)
         self._sign = holder.sign
         self._digest = holder.digest_algorithm
-        self._sizes = _SIZES[self._digest]
         self._clock = clock
         self._policy = der.identifier(POLICY)
         self._digest_algorithm: bytes = cms.DigestAlgorithm({"algorithm": self._digest}).dump()
@@ -80,9 +78,9 @@ class TokenIssuer:
             imprint_der = imprint.dump()
         except (ValueError, TypeError, KeyError):
             return _reject("bad_data_format")
-        if algorithm not in self._sizes:
+        if algorithm not in _SIZES:
             return _reject("bad_alg")
-        if size != self._sizes[algorithm]:
+        if size != _SIZES[algorithm]:
             return _reject("bad_data_format")
         if policy not in (None, POLICY):
             return _reject("unaccepted_policy")

@@ -12,7 +12,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from engine.errors import Misuse
 from engine.trust.anchors import load_anchors
 from engine.trust.authority.pki import PARTIES, DemoPki, open_pki
+from engine.trust.chains import issued_by
 from engine.trust.keys import Pkcs12Keyring
+from engine.trust.suites import sm2
+from engine.trust.suites.identifiers import SM2_WITH_SM3
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +162,30 @@ def test_a_damaged_or_foreign_folder_is_never_overwritten(tmp_path: Path, damage
     assert caught.value.code == "trust.demo_damaged"
     assert str(directory) in caught.value.say("zh")
     assert sorted(directory.rglob("*")) == before
+
+
+async def test_the_sm2_branch_is_built_like_the_other_and_signed_with_sm2_throughout(pki: DemoPki) -> None:
+    assert pki.sm2 is not None
+    keyring = Pkcs12Keyring(pki.keys)
+    branch = [pki.sm2.root, pki.sm2.issuing, pki.sm2.timestamping, pki.sm2.responder]
+    chain = [pki.sm2.root, pki.sm2.root, pki.sm2.issuing, pki.sm2.issuing]
+    for holder, issuer in zip(branch, chain, strict=True):
+        assert issued_by(holder.certificate, issuer.certificate)
+        (name,) = holder.certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        assert {"DEMO", "SM2"} <= set(str(name.value).split())
+        assert holder.certificate.signature_algorithm_oid.dotted_string == SM2_WITH_SM3
+    for party in PARTIES:
+        twin = x509.load_der_x509_certificate((await keyring.key(f"{party}-sm2")).certificate.dump())
+        other = x509.load_der_x509_certificate((await keyring.key(party)).certificate.dump())
+        assert issued_by(twin, pki.sm2.issuing.certificate)
+        assert twin.subject == other.subject
+        assert places(twin) == {kind: place.replace(pki.base, pki.sm2.base) for kind, place in places(other).items()}
+
+
+def test_a_machine_without_sm2_makes_and_opens_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = open_pki(tmp_path / "whole")
+    monkeypatch.setattr(sm2, "is_available", lambda: False)
+    assert open_pki(tmp_path / "plain").sm2 is None
+    assert sorted(file.name for file in (tmp_path / "plain" / "anchors").iterdir()) == ["demo-root.pem"]
+    again = open_pki(whole.directory)
+    assert again.sm2 is None and again.root.certificate == whole.root.certificate

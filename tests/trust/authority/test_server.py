@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from engine.errors import Misuse, Unavailable
+from engine.errors import Misuse, Rejected, Unavailable
 from engine.settings import Authority
 from engine.trust.anchors import load_anchors
 from engine.trust.authority.pki import open_pki
 from engine.trust.authority.server import DemoAuthority, demo_authority
+from engine.trust.chains import Chain
 from engine.trust.keys import Pkcs12Keyring
+from engine.trust.revocation import RevocationSource
+from engine.trust.suites.digests import digest_bytes
 from engine.trust.timestamps import TimestampClient
 
 ROOT = Path(__file__).parents[3]
@@ -258,3 +261,24 @@ async def test_the_process_refuses_production_and_makes_nothing(
 async def test_a_request_larger_than_any_real_one_is_refused(authority: DemoAuthority) -> None:
     status, _, _ = await fetch(authority.timestamp_url, bytes(100_000))
     assert status == 413
+
+
+async def test_the_sm2_branch_stamps_tells_status_and_revokes_at_its_own_addresses(authority: DemoAuthority) -> None:
+    branch = authority.pki.sm2
+    assert branch is not None
+    anchors = [Certificate.load(branch.root.certificate.public_bytes(Encoding.DER))]
+    place = Authority(url=f"{branch.base}/timestamp", digest="sm3")
+    async with TimestampClient([place], anchors) as client, RevocationSource(anchors) as revocation:
+        assert await client.stamp(digest_bytes("sm3", b"x"), "sm3")
+        with pytest.raises(Misuse) as caught:
+            await client.stamp(digest_bytes("sha256", b"x"), "sha256")
+        assert caught.value.code == "timestamp.no_authority_for"
+        key = await Pkcs12Keyring(authority.pki.keys).key("employer-sm2")
+        chain = Chain(key.certificate.dump(), tuple(link.dump() for link in key.chain))
+        evidence = await revocation.evidence([chain])
+        assert (len(evidence.ocsps), len(evidence.crls)) == (1, 1)
+    authority.revoke(key.certificate.serial_number)
+    async with RevocationSource(anchors) as revocation:
+        with pytest.raises(Rejected) as refused:
+            await revocation.evidence([chain])
+    assert refused.value.code == "revocation.revoked"
