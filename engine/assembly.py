@@ -24,11 +24,13 @@ from engine.records import attention, journal, runs
 from engine.records.cluster.supervisor import Cluster
 from engine.records.database import Database, migrate
 from engine.records.effects import MemoryLedger, PostgresLedger
+from engine.records.key_standing import PostgresStanding
 from engine.records.runs import Run
 from engine.sandbox import Sandbox
 from engine.settings import Settings
 from engine.trust.anchors import load_anchors
-from engine.trust.demo import ensure_demo, refuse_demo_anchors
+from engine.trust.demo import ensure_demo, refuse_demo_anchors, refuse_demo_keys
+from engine.trust.keyring import Sources, Standing
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Stamper
@@ -66,6 +68,7 @@ class Tools:
     registry: Registry
     sandbox: Sandbox
     catalogue: Catalogue
+    keyring: Sources
 
     async def run_stage(
         self, name: str, options: Mapping[str, object], files: tuple[Path, ...], facts: Facts, out: Path
@@ -178,16 +181,19 @@ def make_catalogue(registry: Registry, services: Mapping[type, object]) -> Catal
 
 
 @asynccontextmanager
-async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
-    """Sandbox, plugins and trust; the demo PKI where settings name no keys of their own."""
+async def open_tools(settings: Settings, standing: Standing | None = None) -> AsyncIterator[Tools]:
+    """Sandbox, plugins and trust; the demo PKI where settings name no keys of their own.
+
+    ``standing``: asked before every use of a key; None where there are no records to ask.
+    """
     async with AsyncExitStack() as stack:
         registry = load_registry(settings)
         stack.push_async_callback(registry.close)
         sandbox = Sandbox(PRELOADED)
         stack.push_async_callback(sandbox.close)
-        services = await _open_trust(settings, stack)
+        keyring, services = await _open_trust(settings, standing, stack)
         catalogue = make_catalogue(registry, {Sandbox: sandbox, **services})
-        yield Tools(settings, registry, sandbox, catalogue)
+        yield Tools(settings, registry, sandbox, catalogue, keyring)
 
 
 @asynccontextmanager
@@ -195,7 +201,7 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
     """Everything; records are opened first because without them nothing may begin."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_records(settings))
-        tools = await stack.enter_async_context(open_tools(settings))
+        tools = await stack.enter_async_context(open_tools(settings, PostgresStanding(database)))
         storage = tools.registry.provider(Storage, settings.storage)
         pins = Pins(database, storage, tools.catalogue, settings.home / "resources")
         work = settings.work
@@ -214,11 +220,14 @@ def trusted_roots(settings: Settings) -> tuple[Certificate, ...]:
     return load_anchors(demo) if settings.environment == "development" and demo.is_dir() else ()
 
 
-async def _open_trust(settings: Settings, stack: AsyncExitStack) -> dict[type, object]:
+async def _open_trust(
+    settings: Settings, standing: Standing | None, stack: AsyncExitStack
+) -> tuple[Sources, dict[type, object]]:
     trust = settings.trust
     keys, authorities = trust.keys, trust.timestamp_authorities
     roots = load_anchors(trust.anchors) if trust.anchors else ()
     refuse_demo_anchors(roots, settings.environment)
+    refuse_demo_keys(keys, settings.environment)
     if keys is None or not roots or not authorities:
         demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
         await stack.enter_async_context(demo.serve())
@@ -229,8 +238,10 @@ async def _open_trust(settings: Settings, stack: AsyncExitStack) -> dict[type, o
     stack.push_async_callback(client.close)
     revocation = RevocationSource(roots, proxy=trust.proxy)
     stack.push_async_callback(revocation.close)
-    return {
-        Keyring: Pkcs12Keyring(keys),
+    keyring = Sources([Pkcs12Keyring(keys)], standing, trust.holders, settings.environment)
+    stack.push_async_callback(keyring.close)
+    return keyring, {
+        Keyring: keyring,
         TimestampClient: client,
         Stamper: client,
         RevocationSource: revocation,

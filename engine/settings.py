@@ -34,6 +34,8 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Directory with the PEM or DER certificates that are trusted as roots."""
     timestamp_authorities: tuple[Authority, ...] = ()
     proxy: str | None = None
+    holders: dict[str, str] = {}
+    """Whom the certificate of a party must name; production signs for no party without it or the stage's ``holder``."""
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

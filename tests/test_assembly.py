@@ -18,6 +18,7 @@ from engine.pipeline.runner import initial_facts
 from engine.settings import Authority, Settings, Trust
 from engine.trust.demo import ensure_demo
 from tests.pipeline.toys import pipeline
+from tests.trust.paper import make_key
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,16 @@ async def test_production_needs_every_part_of_trust(database_url: str, tmp_path:
     whole = Trust(demo.keyring_directory, demo.anchors_directory, (demo.authority,))
     part = msgspec.structs.replace(whole, **{named: Trust().__getattribute__(named)})
     settings = Settings(environment="production", home=tmp_path / "home", database_url=database_url, trust=part)
+    assert (await refusal(settings)).code == "trust.demo_in_production"
+
+
+async def test_production_does_not_start_on_the_folder_of_a_demo_pki(database_url: str, tmp_path: Path) -> None:
+    demo = await ensure_demo(tmp_path / "pki", "development")
+    root = tmp_path / "anchors" / "root.der"
+    root.parent.mkdir()
+    root.write_bytes(make_key("ec", "Sample Root", usage="ca").certificate.dump())
+    trust = Trust(demo.keyring_directory, root.parent, (Authority(url="http://127.0.0.1:9/"),))
+    settings = Settings(environment="production", home=tmp_path / "home", database_url=database_url, trust=trust)
     assert (await refusal(settings)).code == "trust.demo_in_production"
 
 

@@ -32,6 +32,7 @@ _COMMANDS = {
     "plugins": "plugins:plugins",
     "authorities": "authorities:authorities",
     "worker": "worker:worker",
+    "keys": "keys:keys",
     "journal": "journal:journal",
     "orphans": "orphans:orphans",
 }

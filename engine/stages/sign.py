@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from engine.errors import Defect, Misuse
+from engine.errors import Defect, Misuse, Rejected
 from engine.language import Text
 from engine.pdf import inspection, intake
-from engine.pipeline.stage import Done, Effect, Work
+from engine.pipeline.stage import Done, Effect, Facts, Work
 from engine.sandbox import Caller, Sandbox, existing
 from engine.stages.inspect import require_clean
 from engine.trust.archiving import archive_document
+from engine.trust.holders import Holder, claim_key
 from engine.trust.keys import Keyring
 from engine.trust.preparation import SignatureOrder
 from engine.trust.revisions import list_signers
@@ -26,6 +27,18 @@ from engine.trust.verdict import SignatureVerdict
 
 SOUND = "sound"
 """Fact: digest of a file whose signatures all stood when it was written; saves the next stage comparing revisions."""
+
+
+SIGNERS = "signers"
+"""Fact: the party of each key that signed the file, by the digest of the public key."""
+
+
+@dataclass(frozen=True)
+class HolderValues:
+    """Who the certificate must name (证书持有人), by names of values; ``number``: credit code or identity number."""
+
+    value: str
+    number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +58,12 @@ class Sign:
     seal: Path | None = None
     reason: str | None = None
     location: str | None = None
+    holder: str | HolderValues | None = None
 
     name: ClassVar[str] = "sign"
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.SIGNS
-    reads: ClassVar[frozenset[str]] = frozenset({SOUND, "inspection"})
+    reads: ClassVar[frozenset[str]] = frozenset({SOUND, SIGNERS, "inspection", "values"})
     purpose: ClassVar[Text] = Text(
         zh="由一方签署一个已有的签名域",
         en="sign one existing field as one party",
@@ -65,7 +79,8 @@ class Sign:
                     option=option,
                 )
         source = work.source
-        key = await self.keyring.key(self.as_, work.ledger.once, work.subject)
+        key = await self.keyring.key(self.as_, work.ledger.once, work.subject, self._holder(work.facts))
+        signers = claim_key(work.facts.get(SIGNERS, {}), key.certificate, self.as_)
         claimed = datetime.now(UTC).replace(microsecond=0)
         order = SignatureOrder(
             field=self.field,
@@ -90,6 +105,7 @@ class Sign:
             "level_requested": self.level,
             "level_achieved": verdict.level,
             SOUND: await digest_of(output),
+            SIGNERS: signers,
             f"signature:{self.field}": {
                 "party": self.as_,
                 "signer": verdict.signer,
@@ -100,6 +116,21 @@ class Sign:
             },
         }
         return Done(outputs=(output,), facts=facts)
+
+    def _holder(self, facts: Facts) -> Holder | None:
+        if self.holder is None or isinstance(self.holder, str):
+            return None if self.holder is None else Holder(self.holder)
+        values = facts.get("values", {})
+        found = [str(values.get(name) or "") for name in (self.holder.value, self.holder.number) if name]
+        if not found[0].strip():
+            raise Rejected(
+                "sign.holder_value",
+                zh=f"文件没有填写“{self.holder.value}”，无法核对签约方“{self.as_}”的证书属于谁。请补填。",
+                en=f"The document has no value “{self.holder.value}”, so nobody can tell whom the certificate of the "
+                f"party “{self.as_}” must name. Fill it in.",
+                value=self.holder.value,
+            )
+        return Holder(found[0], found[1] if len(found) > 1 else None)
 
     async def _inspect(self, source: Path) -> None:
         """Gate for a document nothing of ours has rewritten; one that others signed can only be taken or refused."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -13,9 +14,10 @@ from asn1crypto.x509 import Certificate
 
 from engine.errors import Misuse
 from engine.settings import Authority
-from engine.trust.authority.certificates import ROOT_NAME
-from engine.trust.authority.pki import open_pki
+from engine.trust.authority.certificates import ISSUING_NAME, ROOT_NAME
+from engine.trust.authority.pki import DESCRIPTION, open_pki
 from engine.trust.authority.server import DemoAuthority, demo_authority
+from engine.trust.authority.status import Register
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +64,31 @@ def refuse_demo_anchors(anchors: Iterable[Certificate], environment: str) -> Non
     """Raise Misuse ``trust.demo_in_production`` when production is told to trust the root of any demo PKI."""
     if environment == "production" and any(ROOT_NAME in anchor.subject.human_friendly for anchor in anchors):
         raise _in_production()
+
+
+def refuse_demo_key(path: Iterable[Certificate], environment: str) -> None:
+    """Raise Misuse ``trust.demo_in_production`` when production is to sign with what any demo PKI certified."""
+    if environment == "production" and any(map(_is_by_demo, path)):
+        raise _in_production()
+
+
+def refuse_demo_keys(directory: Path | None, environment: str) -> None:
+    """Raise Misuse ``trust.demo_in_production`` for a folder of keys that lies in a demo PKI; others say it in use."""
+    if environment == "production" and directory is not None and (directory.parent / DESCRIPTION).is_file():
+        raise _in_production()
+
+
+def revoke_demo_certificate(directory: Path, certificate: Certificate) -> bool:
+    """Tell the demo PKI in a directory that a certificate of its own is revoked; False: it issued no such thing."""
+    if not (directory / DESCRIPTION).is_file() or not _is_by_demo(certificate):
+        return False
+    Register(open_pki(directory).register).record(certificate.serial_number, datetime.now(UTC))
+    return True
+
+
+def _is_by_demo(certificate: Certificate) -> bool:
+    issuer: str = certificate.issuer.human_friendly
+    return ROOT_NAME in issuer or ISSUING_NAME in issuer
 
 
 def _in_production() -> Misuse:

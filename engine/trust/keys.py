@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from engine.errors import Misuse
 from engine.trust.acts import Once
+from engine.trust.holders import Holder
 from engine.trust.suites import sm2
 from engine.trust.suites.keys import Sm2Key
 from engine.trust.suites.libcrypto import NoSm2
@@ -81,10 +83,11 @@ class SigningKey(Protocol):
 class Keyring(Protocol):
     """Finds the key of a party (签约方)."""
 
-    async def key(self, party: str, once: Once, subject: str) -> SigningKey:
+    async def key(self, party: str, once: Once, subject: str, holder: Holder | None = None) -> SigningKey:
         """The party's key, usable now; Misuse ``keys.unknown_party`` names the parties there are.
 
         ``once`` and ``subject`` (start of every effect key) are for a key that is made for one signature only.
+        ``holder``: who the certificate must name; Rejected ``keys.holder_differs``.
         """
         ...
 
@@ -149,11 +152,35 @@ class Pkcs12Keyring:
         self._loaded: dict[str, tuple[tuple[int, int], SoftwareKey | Sm2Key]] = {}
         self._loading: dict[str, asyncio.Lock] = {}
 
+    @property
+    def place(self) -> str:
+        return str(self._directory)
+
+    def holds(self, party: str) -> bool:
+        return _PARTY_NAME.fullmatch(party) is not None and (self._directory / f"{party}.p12").is_file()
+
     def parties(self) -> list[str]:
         return sorted(file.stem for file in self._directory.glob("*.p12"))
 
-    async def key(self, party: str, once: Once | None = None, subject: str = "") -> SigningKey:  # noqa: ARG002  # these keys last
+    async def key(
+        self,
+        party: str,
+        once: Once | None = None,  # noqa: ARG002  # these keys last
+        subject: str = "",  # noqa: ARG002  # as above
+        holder: Holder | None = None,  # noqa: ARG002  # the keyring compares
+    ) -> SigningKey:
         """The party's key, usable now; ``keys.unknown_party``, ``.expired``, ``.usage`` … otherwise."""
+        key = await self._load(party)
+        _check_validity(key.certificate, self._file(party), datetime.now(UTC))
+        return key
+
+    async def certificate(self, party: str) -> Certificate:
+        return (await self._load(party)).certificate
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def _load(self, party: str) -> SoftwareKey | Sm2Key:
         file = self._file(party)
         async with self._loading.setdefault(party, asyncio.Lock()):
             status = file.stat()
@@ -162,22 +189,25 @@ class Pkcs12Keyring:
             if known is None or known[0] != version:
                 known = (version, await asyncio.to_thread(load_pkcs12, file))
                 self._loaded[party] = known
-        _check_validity(known[1].certificate, file, datetime.now(UTC))
         return known[1]
 
     def _file(self, party: str) -> Path:
-        file = self._directory / f"{party}.p12"
-        if not _PARTY_NAME.fullmatch(party) or not file.is_file():
-            known = ", ".join(self.parties()) or "-"
-            raise Misuse(
-                "keys.unknown_party",
-                zh=f"没有签约方“{party}”的密钥。已有密钥：{known}。请补入 {self._directory} 或改正名称。",
-                en=f"There is no key for the party “{party}”. Known: {known}. "
-                f"Put {party}.p12 into {self._directory} or correct the name.",
-                party=party,
-                known=known,
-            )
-        return file
+        if not self.holds(party):
+            raise unknown_party(party, {self.place: self.parties()})
+        return self._directory / f"{party}.p12"
+
+
+def unknown_party(party: str, known: Mapping[str, Sequence[str]]) -> Misuse:
+    """Nobody holds a key of the party; ``known``: the parties by the place of their keys."""
+    listed = "; ".join(f"{place}: {', '.join(parties) or '-'}" for place, parties in known.items())
+    return Misuse(
+        "keys.unknown_party",
+        zh=f"没有签约方“{party}”的密钥。已有密钥：{listed}。请补充密钥（{party}.p12 或设置 trust），或改正名称。",
+        en=f"There is no key for the party “{party}”. Known: {listed}. "
+        f"Add one ({party}.p12, or in the settings trust) or correct the name.",
+        party=party,
+        known=listed,
+    )
 
 
 def load_pkcs12(file: Path) -> SoftwareKey | Sm2Key:

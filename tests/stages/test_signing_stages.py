@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 import pytest_asyncio
 
 from engine.errors import Misuse, Rejected
-from engine.pipeline.stage import Done, Stage, Work
+from engine.pipeline.stage import Done, Facts, Stage, Work
 from engine.sandbox import Sandbox
 from engine.stages.archive import Archive
-from engine.stages.sign import Sign
+from engine.stages.sign import HolderValues, Sign
 from engine.stages.timestamp import Timestamp
 from engine.trust.anchors import load_anchors
 from engine.trust.demo import ensure_demo
+from engine.trust.keyring import Sources
 from engine.trust.keys import Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.timestamps import TimestampClient
@@ -28,15 +30,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @dataclass
 class Desk:
     sandbox: Sandbox
-    keyring: Pkcs12Keyring
+    keyring: Sources
     timestamps: TimestampClient
     revocation: RevocationSource
+    keys: Path
     notebook: Notebook = field(default_factory=Notebook)
 
-    async def carry_out(self, stage: Stage, source: Path, folder: Path) -> Done:
+    async def carry_out(self, stage: Stage, source: Path, folder: Path, facts: Facts | None = None) -> Done:
         workspace = folder / f"{stage.name}-{len(list(folder.iterdir()))}"
         workspace.mkdir()
-        work = Work((source,), {}, workspace, str(workspace), self.notebook, Rack(folder / "rack"))  # type: ignore[arg-type]
+        work = Work((source,), facts or {}, workspace, str(workspace), self.notebook, Rack(folder / "rack"))  # type: ignore[arg-type]
         done = await stage.run(work)
         assert isinstance(done, Done)
         assert done.outputs is not None
@@ -54,7 +57,9 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
         TimestampClient([demo.authority], anchors) as timestamps,
         RevocationSource(anchors) as revocation,
     ):
-        yield Desk(sandbox, Pkcs12Keyring(demo.keyring_directory), timestamps, revocation)
+        yield Desk(
+            sandbox, Sources([Pkcs12Keyring(demo.keyring_directory)]), timestamps, revocation, demo.keyring_directory
+        )
     await sandbox.close()
 
 
@@ -89,6 +94,45 @@ async def test_level_b_b_needs_no_timestamp_and_claims_none(desk: Desk, tmp_path
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.facts["level_achieved"] == "B-B"
     assert done.facts["signature:party-a"]["stamped_at"] is None
+
+
+async def test_the_certificate_must_name_whom_the_document_says(desk: Desk, tmp_path: Path) -> None:
+    paper = draw_paper(tmp_path / "paper.pdf")
+
+    def sign(holder: object) -> Sign:
+        return Sign(
+            desk.sandbox, desk.keyring, desk.timestamps, desk.revocation,
+            as_="employer", field="party-a", level="B-B", holder=holder,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    asked = sign(HolderValues("company"))
+    for holder, facts, code in (
+        (sign("示例科技有限公司"), {}, "keys.holder_differs"),
+        (asked, {"values": {"company": "示例科技有限公司"}}, "keys.holder_differs"),
+        (asked, {"values": {"company": " "}}, "sign.holder_value"),
+        (asked, {}, "sign.holder_value"),
+    ):
+        with pytest.raises(Rejected) as refusal:
+            await desk.carry_out(holder, paper, tmp_path, facts)
+        assert refusal.value.code == code
+    named = {"values": {"company": "demo employer　演示用人单位"}}
+    assert (await desk.carry_out(asked, paper, tmp_path, named)).facts["level_achieved"] == "B-B"
+
+
+async def test_one_key_under_two_names_does_not_sign_one_file_for_both(desk: Desk, tmp_path: Path) -> None:
+    for suffix in (".p12", ".passphrase"):
+        for party in ("employer", "employee"):
+            shutil.copy(desk.keys / f"employer{suffix}", tmp_path / f"{party}{suffix}")
+    keyring = Sources([Pkcs12Keyring(tmp_path)])
+    first, second = (
+        Sign(desk.sandbox, keyring, desk.timestamps, desk.revocation, as_=party, field=place, level="B-B")
+        for party, place in (("employer", "party-a"), ("employee", "party-b"))
+    )
+    done = await desk.carry_out(first, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert done.outputs is not None
+    with pytest.raises(Rejected) as refusal:
+        await desk.carry_out(second, done.outputs[0], tmp_path, done.facts)
+    assert refusal.value.code == "keys.shared"
 
 
 async def test_a_timestamp_is_appended_to_any_file(desk: Desk, tmp_path: Path) -> None:

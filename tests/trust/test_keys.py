@@ -200,7 +200,7 @@ async def test_an_unknown_party_is_told_which_parties_there_are_and_no_path_esca
     with pytest.raises(Misuse) as caught:
         await Pkcs12Keyring(inner).key(party)
     assert caught.value.code == "keys.unknown_party"
-    assert caught.value.facts["known"] == "other"
+    assert caught.value.facts["known"] == f"{inner}: other"
 
 
 async def test_a_chinese_party_name_is_as_good_as_any(keys: Path) -> None:

@@ -19,6 +19,7 @@ from engine.trust.suites.sm2 import Sm2PrivateKey
 
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 ROOT_NAME = "Sealflow DEMO Root CA 演示根证书"
+ISSUING_NAME = "Sealflow DEMO Issuing CA 演示签发证书"
 _YEAR = timedelta(days=365)
 _BACKDATED = timedelta(hours=1)
 """Covers clocks that run a little behind this one."""
@@ -64,7 +65,7 @@ def make_stand_in() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
 def make_issuing(root: Holder, base: str) -> Holder:
     """The CA that issues everything else, for 20 years."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Sealflow DEMO Issuing CA 演示签发证书" + _mark(root))
+    name = _name(ISSUING_NAME + _mark(root))
     builder = _start(name, root.certificate.subject, key.public_key(), 20 * _YEAR, issuer=root)
     builder = _make_ca(builder, path_length=0)
     builder = _point(builder, crl=f"{base}/root.crl", issuer=f"{base}/root.crt")

@@ -45,7 +45,7 @@ PARTIES = {
 _ROLES = ("root", "issuing", "timestamping", "responder")
 _SM2 = "sm2"
 """Folder of the SM2 branch, its path on the server and what its parties' names end with."""
-_DESCRIPTION = "pki.json"
+DESCRIPTION = "pki.json"
 _PORTS = range(20_000, 30_000)
 """Below the range from which systems take ports for outgoing connections."""
 _STRETCHES = 20_000
@@ -98,10 +98,10 @@ def open_pki(directory: Path) -> DemoPki:
     Raises Misuse ``trust.demo_damaged`` when the directory holds something else.
     """
     with _locked(directory):
-        if not (directory / _DESCRIPTION).exists():
+        if not (directory / DESCRIPTION).exists():
             _make(directory)
     try:
-        description = msgspec.json.decode((directory / _DESCRIPTION).read_bytes(), type=Description)
+        description = msgspec.json.decode((directory / DESCRIPTION).read_bytes(), type=Description)
         base, own = _base(description.port), directory / "authority"
         holders = {role: _read_holder(own, role) for role in _ROLES}
         branch = None
@@ -114,7 +114,7 @@ def open_pki(directory: Path) -> DemoPki:
 
 def _make(directory: Path) -> None:
     if directory.exists() and any(directory.iterdir()):
-        raise _damaged(directory, f"{_DESCRIPTION} is missing")
+        raise _damaged(directory, f"{DESCRIPTION} is missing")
     beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         _fill(beside)
@@ -133,7 +133,7 @@ def _fill(directory: Path) -> None:
         (directory / "authority" / _SM2).mkdir(mode=0o700)
         serials |= _fill_branch(directory, directory / "authority" / _SM2, f"{_base(port)}/{_SM2}", _SM2)
     _write(directory / "authority" / "register.json", msgspec.json.encode({f"{serial:x}": None for serial in serials}))
-    _write(directory / _DESCRIPTION, msgspec.json.encode(Description(port)), 0o644)
+    _write(directory / DESCRIPTION, msgspec.json.encode(Description(port)), 0o644)
 
 
 def _fill_branch(directory: Path, own: Path, base: str, suite: str) -> set[int]:
