@@ -33,6 +33,17 @@ _USELESS = frozenset(
 )
 
 
+_STREAM = frozenset({"/Length", "/Filter", "/DecodeParms"})
+_PICTURE = _STREAM | {
+    *("/Type", "/Subtype", "/Width", "/Height", "/ColorSpace", "/BitsPerComponent", "/ImageMask", "/Mask", "/Decode"),
+    *("/SMask", "/SMaskInData", "/Intent", "/Matte"),
+}
+_FORM = _STREAM | {"/Type", "/Subtype", "/FormType", "/BBox", "/Matrix", "/Resources", "/Group"}
+"""Keys of ISO 32000-1 tables 89 and 95 that draw. Interpolate is a wish that archives refuse (ISO 19005-2 6.2.8)."""
+_PRINTERS = ("/TR", "/TR2", "/HT", "/HTP")
+"""What a graphics state tells a printing press: archives refuse it (6.2.5), screens do not show it."""
+
+
 def clean(start: pikepdf.Object, seen: pikepdf.ObjectSet) -> None:
     """Clean everything reachable from ``start`` (a page's resources); ``seen`` spans the pages of one document."""
     stack: list[tuple[pikepdf.Object, bool]] = [(start, False)]
@@ -65,6 +76,16 @@ def _strip(item: pikepdf.Object, entries: pikepdf.Object) -> None:
             item[Name.Subtype], item[Name.BBox] = Name.Form, Array([0, 0, 0, 0])
             if Name.Subtype2 in entries:
                 del item[Name.Subtype2]
+        subtype = entries.get(Name.Subtype)
+        if subtype in (Name.Image, Name.Form):
+            for key in entries.keys() - (_PICTURE if subtype == Name.Image else _FORM):
+                del item[key]
+        parameters = entries.get(Name.DecodeParms)
+        if isinstance(parameters, Dictionary) and parameters.is_indirect:
+            item[Name.DecodeParms] = Dictionary(dict(parameters.items()))
+    elif entries.get(Name.Type) == Name.ExtGState:
+        for key in entries.keys() & set(_PRINTERS):
+            del item[key]
 
 
 def _empty_layers(properties: pikepdf.Object) -> None:

@@ -8,13 +8,25 @@ input always gives the same bytes, because outputs are stored by their digest.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
+from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from engine.pdf import cleaning, inspection, intake, layers, marks, overlays, page_boxes, salvage, substitution
+from engine.pdf import (
+    cleaning,
+    declaration,
+    font_repairs,
+    inspection,
+    intake,
+    layers,
+    marks,
+    overlays,
+    page_boxes,
+    salvage,
+    simple_fonts,
+    substitution,
+)
 from engine.pdf.inspection import Inspection
 from engine.pdf.overlays import Flattened
 from engine.pdf.page_boxes import A4
@@ -61,6 +73,8 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
                 raise intake.damaged(source.name, "a page lost its content")
         layers.settle(pdf)
         substitution.embed_missing(pdf)
+        simple_fonts.embed_missing(pdf)
+        font_repairs.repair(pdf)
         marks.complete(pdf)
         flattened = Flattened()
         form = pdf.Root.get(Name.AcroForm)
@@ -71,20 +85,26 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
             cleaning.clean(page.obj.Resources, seen)
             fresh.pages.append(page)
         if Name.Title not in fresh.docinfo:
-            _describe(fresh, _title(pdf))
+            declaration.set_title(fresh, pdf)
         return found, flattened.dropped
 
 
 def finish(fresh: Pdf, target: Path, file: str) -> None:
     """Write the collected pages; ``file`` is what a person calls their source."""
     with intake.reading(file):
-        _declare_colours(fresh)
+        declaration.declare(fresh)
         save(fresh, target)
 
 
 def save(pdf: Pdf, target: Path) -> None:
-    """Write ``pdf`` so that equal content gives equal bytes, its ``/ID`` included."""
-    pdf.save(target, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate, min_version="1.7")
+    """Write ``pdf`` so that equal content gives equal bytes, its ``/ID`` included, and metadata stay as they are."""
+    pdf.save(
+        target,
+        deterministic_id=True,
+        object_stream_mode=pikepdf.ObjectStreamMode.generate,
+        min_version="1.7",
+        fix_metadata_version=False,
+    )
 
 
 def _place(pdf: Pdf, page: pikepdf.Object, streams: list[Stream], flattened: Flattened, stale: bool) -> None:
@@ -124,29 +144,3 @@ def _balance(page: pikepdf.Object, streams: list[Stream]) -> tuple[int, int]:
         depth += 1 if str(instruction.operator) == "q" else -1
         lowest = min(lowest, depth)
     return -lowest, depth - lowest
-
-
-def _declare_colours(pdf: Pdf) -> None:
-    """Say that device colours mean sRGB, so that an archive copy looks the same (ISO 19005-2 6.2.3)."""
-    profile = pdf.make_stream(resources.files("pikepdf").joinpath("pdfa/data/sRGB.icc").read_bytes())
-    profile[Name.N] = 3
-    intent = Dictionary(
-        Type=Name.OutputIntent, S=Name.GTS_PDFA1, OutputConditionIdentifier="sRGB", DestOutputProfile=profile
-    )
-    pdf.Root[Name.OutputIntents] = Array([pdf.make_indirect(intent)])
-
-
-def _title(pdf: Pdf) -> str:
-    information = pdf.trailer.get(Name.Info)
-    title = information.get(Name.Title) if isinstance(information, Dictionary) else None
-    text = str(title) if isinstance(title, String) else ""
-    return "".join(sign for sign in text if sign.isprintable())[:300].strip()
-
-
-def _describe(pdf: Pdf, title: str) -> None:
-    """Keep the title in both places that PDF/A wants equal, and no date: a clock would change the bytes."""
-    if not title:
-        return
-    with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
-        metadata["dc:title"] = title
-    pdf.docinfo[Name.Title] = title

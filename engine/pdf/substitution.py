@@ -2,14 +2,12 @@
 
 Without this each viewer draws whatever it has, or nothing. Positions and widths stay as the document says; shapes are
 those of Noto SC, also for Japanese. Vertical forms of punctuation are drawn as the horizontal ones, and a character
-that no bundled face has stays blank. Latin fonts of the standard fourteen are left alone: every viewer has them.
+that no bundled face has stays blank.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pikepdf
 from fontTools.pens.cu2quPen import Cu2QuPen
@@ -19,108 +17,84 @@ from pdfminer.cmapdb import CMapDB
 from pdfminer.psexceptions import PSException
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from engine.pdf import intake, page_boxes, tounicode, truetype, typefaces
+from engine.pdf import intake, page_boxes, shown_text, tounicode, truetype, typefaces
 from engine.pdf.faces import FACES, FontName, glyph
+from engine.pdf.shown_text import Use
 
 _COLLECTIONS = {"GB1": "Adobe-GB1", "CNS1": "Adobe-CNS1", "Japan1": "Adobe-Japan1", "Korea1": "Adobe-Korea1"}
-_SHOW = {"Tj", "'", '"'}
 _FILES = (Name.FontFile, Name.FontFile2, Name.FontFile3)
-
-
-@dataclass(slots=True)
-class _Use:
-    """One Type 0 font without a program, and the strings shown with it."""
-
-    font: pikepdf.Object
-    strings: set[bytes] = field(default_factory=set)
 
 
 def embed_missing(pdf: Pdf) -> int:
     """Embed a substitute for every composite font that has no program; returns how many were."""
-    uses: dict[tuple[int, int], _Use] = {}
-    for scope in pdf.content_scopes():
-        fonts = scope.resources.get(Name.Font) if scope.resources is not None else None
-        if not isinstance(fonts, Dictionary):
-            continue
-        lacking = {key: value for key, value in fonts.items() if _lacks_program(value)}
-        if lacking:
-            for key, text in _shown(scope.content):
-                if key in lacking:
-                    use = uses.setdefault(_identity(lacking[key]), _Use(lacking[key]))
-                    use.strings.add(text)
-    return sum(_embed(pdf, use) for use in uses.values())
+    return sum(_embed(pdf, use) for use in shown_text.uses(pdf, lacks_program))
 
 
-def _lacks_program(font: pikepdf.Object) -> bool:
+def lacks_program(font: pikepdf.Object) -> bool:
+    """Whether this is a composite font of which only the name is there."""
     if not isinstance(font, Dictionary) or font.get(Name.Subtype) != Name.Type0:
         return False
-    descendant = _descendant(font)
-    if descendant is None:
+    found = descendant(font)
+    if found is None:
         return False
-    descriptor = descendant.get(Name.FontDescriptor)
+    descriptor = found.get(Name.FontDescriptor)
     return not isinstance(descriptor, Dictionary) or not any(isinstance(descriptor.get(key), Stream) for key in _FILES)
 
 
-def _descendant(font: pikepdf.Object) -> pikepdf.Object | None:
+def descendant(font: pikepdf.Object) -> pikepdf.Object | None:
+    """The CID font within a composite font."""
     descendants = font.get(Name.DescendantFonts)
     first = descendants[0] if isinstance(descendants, Array) and len(descendants) else None
     return first if isinstance(first, Dictionary) else None
 
 
-def _identity(font: pikepdf.Object) -> tuple[int, int]:
-    descendant = _descendant(font)
-    return font.objgen if font.is_indirect or descendant is None else descendant.objgen
-
-
-def _shown(content: pikepdf.Object) -> Iterator[tuple[str, bytes]]:
-    """Font resource name and string of every text-showing operator."""
-    current, saved = "", list[str]()
-    for instruction in pikepdf.parse_content_stream(content, "q Q Tf Tj TJ ' \""):
-        operator, operands = str(instruction.operator), instruction.operands
-        if operator == "q":
-            saved.append(current)
-        elif operator == "Q":
-            current = saved.pop() if saved else current
-        elif operator == "Tf" and len(operands) and isinstance(operands[0], Name):
-            current = intake.name_of(operands[0])
-        elif operator in _SHOW and len(operands) and isinstance(operands[-1], pikepdf.String):
-            yield current, bytes(operands[-1])
-        elif operator == "TJ" and len(operands) and isinstance(operands[0], Array):
-            yield from ((current, bytes(item)) for item in operands[0] if isinstance(item, pikepdf.String))
-
-
-def _embed(pdf: Pdf, use: _Use) -> int:
-    descendant = _descendant(use.font)
-    if descendant is None:
+def _embed(pdf: Pdf, use: Use) -> int:
+    font = descendant(use.font)
+    if font is None:
         return 0
     codes = _codes(use)
-    texts = _texts(use, codes, descendant)
-    if not texts:
+    texts = _texts(use, codes, font)
+    if not texts and use.strings:
         return 0
-    name = descendant.get(Name.BaseFont)
+    name = font.get(Name.BaseFont)
     style: FontName = "serif" if isinstance(name, Name) and _is_serif(name) else "sans"
-    widths = _widths(descendant)
-    default = page_boxes.number(descendant.get(Name.DW))
+    widths = _widths(font)
+    default = page_boxes.number(font.get(Name.DW))
     program, glyphs = _program(
-        {codes[code]: text for code, text in texts.items()}, style, widths, 1000.0 if default is None else default
+        {cid: texts.get(code, "") for code, cid in codes.items()}, style, widths, 1000.0 if default is None else default
     )
     mapping = bytearray(2 * (max(glyphs, default=0) + 1))
     for cid, index in glyphs.items():
         mapping[2 * cid : 2 * cid + 2] = index.to_bytes(2, "big")
-    base = Name("/SEALFL+NotoSC-" + ("Serif" if style == "serif" else "Sans"))
-    descendant[Name.Subtype] = Name.CIDFontType2
-    descendant[Name.CIDToGIDMap] = pdf.make_stream(bytes(mapping))
-    descendant[Name.FontDescriptor] = truetype.describe(pdf, base, program, serif=style == "serif")
-    use.font[Name.BaseFont] = descendant[Name.BaseFont] = base
-    descendant[Name.CIDSystemInfo] = Dictionary(Registry="Adobe", Ordering="Identity", Supplement=0)
-    encoding = intake.name_of(use.font.get(Name.Encoding))
-    if not encoding.startswith("/Identity"):
-        cmap = pdf.make_stream(_cmap(codes, encoding.endswith("V")))
-        cmap[Name.Type], cmap[Name.CMapName], cmap[Name.WMode] = Name.CMap, Name.Sealflow, int(encoding.endswith("V"))
-        cmap[Name.CIDSystemInfo] = descendant[Name.CIDSystemInfo]
-        use.font[Name.Encoding] = cmap
+    base = Name(f"/{truetype.tag(program)}+NotoSC-" + ("Serif" if style == "serif" else "Sans"))
+    font[Name.Subtype] = Name.CIDFontType2
+    font[Name.CIDToGIDMap] = pdf.make_stream(bytes(mapping))
+    font[Name.FontDescriptor] = truetype.describe(pdf, base, program, serif=style == "serif")
+    use.font[Name.BaseFont] = font[Name.BaseFont] = base
+    font[Name.CIDSystemInfo] = Dictionary(Registry="Adobe", Ordering="Identity", Supplement=0)
+    if not codes:
+        use.font[Name.Encoding] = Name("/Identity-H")
+    elif not intake.name_of(use.font.get(Name.Encoding)).startswith("/Identity"):
+        embed_cmap(pdf, use)
     use.font[Name.ToUnicode] = pdf.make_stream(tounicode.write_cmap(texts))
     return 1
+
+
+def embed_cmap(pdf: Pdf, use: Use) -> None:
+    """Give a font a CMap of its own, for exactly the codes shown, in place of a predefined one.
+
+    Not every reader has those. A CMap that is not known here stays as it is.
+    """
+    codes, font = _codes(use), descendant(use.font)
+    if not codes or font is None:
+        return
+    info = font.get(Name.CIDSystemInfo)
+    encoding = intake.name_of(use.font.get(Name.Encoding))
+    cmap = pdf.make_stream(_cmap(codes, encoding.endswith("V")))
+    cmap[Name.Type], cmap[Name.CMapName], cmap[Name.WMode] = Name.CMap, Name.Sealflow, int(encoding.endswith("V"))
+    if isinstance(info, Dictionary):
+        cmap[Name.CIDSystemInfo] = Dictionary(dict(info.items()))
+    use.font[Name.Encoding] = cmap
 
 
 def _is_serif(name: Name) -> bool:
@@ -130,7 +104,7 @@ def _is_serif(name: Name) -> bool:
     return typefaces.family(given) == typefaces.SERIF
 
 
-def _codes(use: _Use) -> dict[bytes, int]:
+def _codes(use: Use) -> dict[bytes, int]:
     """Character codes shown and their CIDs, by a predefined CMap (ISO 32000-2 9.7.5.2) or a given one's parent."""
     encoding = intake.name_of(use.font.get(Name.Encoding)).lstrip("/")
     if encoding.startswith("Identity"):
@@ -157,7 +131,7 @@ def _codes(use: _Use) -> dict[bytes, int]:
     return codes
 
 
-def _texts(use: _Use, codes: dict[bytes, int], descendant: pikepdf.Object) -> dict[bytes, str]:
+def _texts(use: Use, codes: dict[bytes, int], descendant: pikepdf.Object) -> dict[bytes, str]:
     """What each code means: by its ToUnicode map, else by the character collection of its CID."""
     info = descendant.get(Name.CIDSystemInfo)
     ordering = info.get(Name.Ordering) if isinstance(info, Dictionary) else None
@@ -215,16 +189,15 @@ def _program(
     """A TrueType program with one glyph per CID, each fitted to the width the document gives it."""
     glyphs: dict[str, tuple[object, float]] = {}
     indexes: dict[int, int] = {}
-    for cid, text in texts.items():
+    for cid, text in sorted(texts.items()):
         found = glyph(text, style) if len(text) == 1 else None
         width = widths.get(cid, default)
-        if found is None:
-            continue
         pen = TTGlyphPen(None)
-        # A face may be wider than its place (half-width Latin); narrower ones keep their shape and stand at the left.
-        squeeze = min(1.0, width / found.advance) if found.advance and width > 0 else 1.0
-        turned = TransformPen(Cu2QuPen(pen, max_err=1.0, reverse_direction=True), (squeeze, 0, 0, 1, 0, 0))
-        FACES[found.face].font.draw_glyph_with_pen(found.number, turned)
-        indexes[cid] = len(glyphs) + 1  # after .notdef
+        if found is not None:
+            # A face may be wider than its place (half-width Latin); narrower ones keep their shape, at the left.
+            squeeze = min(1.0, width / found.advance) if found.advance and width > 0 else 1.0
+            turned = TransformPen(Cu2QuPen(pen, max_err=1.0, reverse_direction=True), (squeeze, 0, 0, 1, 0, 0))
+            FACES[found.face].font.draw_glyph_with_pen(found.number, turned)
+        indexes[cid] = len(glyphs) + 1  # after .notdef, which an archive must never show
         glyphs[f"cid{cid:05d}"] = (pen.glyph(), width)
     return truetype.build(glyphs, {}), indexes

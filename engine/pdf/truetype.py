@@ -5,6 +5,7 @@ Equal outlines give equal bytes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +50,11 @@ def build(glyphs: Mapping[str, tuple[Any, float]], codes: Mapping[int, str]) -> 
     buffer = io.BytesIO()
     builder.save(buffer)
     return buffer.getvalue()
+
+
+def tag(program: bytes) -> str:
+    """Six capitals that name a subset (ISO 32000-2 9.9.2), drawn from its content."""
+    return "".join(chr(ord("A") + byte % 26) for byte in hashlib.sha256(program).digest()[:6])
 
 
 def describe(pdf: Pdf, name: Name, program: bytes, *, serif: bool) -> pikepdf.Object:

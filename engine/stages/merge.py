@@ -16,7 +16,7 @@ class Merge:
     """Merge (合并) one or more PDFs into one; ``page_limit`` counts all pages together."""
 
     name: ClassVar[str] = "merge"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset()
     purpose: ClassVar[Text] = Text(

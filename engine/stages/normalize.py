@@ -20,7 +20,7 @@ class Normalize:
     """
 
     name: ClassVar[str] = "normalize"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     effect: ClassVar[Effect] = Effect.REWRITES
     reads: ClassVar[frozenset[str]] = frozenset()
     purpose: ClassVar[Text] = Text(
