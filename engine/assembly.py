@@ -41,6 +41,7 @@ from engine.vendors.registry import Registry, load_registry
 
 PRELOADED = (
     "engine.trust.rehearsal",
+    "engine.pdf.conformance",
     "engine.pdf.conversion",
     "engine.pdf.filling",
     "engine.pdf.merging",

@@ -64,8 +64,12 @@ class Violation(msgspec.Struct, frozen=True):
         return Text(zh=self.zh, en=self.en)
 
     @property
-    def title(self) -> Text:
-        return title(self.clause)
+    def heading(self) -> Text:
+        """The clause by number and title."""
+        what = title(self.clause)
+        if not self.clause:
+            return what
+        return Text(zh=f"第 {self.clause} 条（{what.zh}）", en=f"clause {self.clause} ({what.en})")
 
 
 def title(clause: str) -> Text:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
+import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, String
 
 Profile = Literal["PDF/A-2b", "PDF/A-3b"]
@@ -38,6 +40,24 @@ def declare(pdf: Pdf, profile: Profile | None = "PDF/A-2b") -> None:
     packet = _PACKET.format(part, _TITLE.format(escape(text)) if text else "")
     pdf.Root[Name.Metadata] = pdf.make_stream(packet.encode("utf-8"), Type=Name.Metadata, Subtype=Name.XML)
     _declare_colours(pdf)
+
+
+def withdraw(file: Path) -> None:
+    """Take the identification out of a file we wrote: it does not keep the profile."""
+    with pikepdf.explicit_conversion(), pikepdf.open(file, allow_overwriting_input=True) as pdf:
+        declare(pdf, None)
+        save(pdf, file)
+
+
+def save(pdf: Pdf, target: Path) -> None:
+    """Write ``pdf`` so that equal content gives equal bytes, its ``/ID`` included, and metadata stay as they are."""
+    pdf.save(
+        target,
+        deterministic_id=True,
+        object_stream_mode=pikepdf.ObjectStreamMode.generate,
+        min_version="1.7",
+        fix_metadata_version=False,
+    )
 
 
 def set_title(pdf: Pdf, source: Pdf) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from pikepdf import Pdf
 
 from engine.errors import Rejected
-from engine.pdf import intake, normalization, page_layer, pictures, values
+from engine.pdf import declaration, intake, page_layer, pictures, values
 from engine.pdf.control import PlacedControl
 from engine.pdf.fonts import FontBook
 from engine.pdf.page_layer import Layer
@@ -30,7 +30,7 @@ def fill_document(source: Path, target: Path, controls: tuple[PlacedControl, ...
     drawings, rasters = _prepare(controls, given)
     with intake.reading(source.name), intake.open_pdf(source) as pdf:
         _draw(pdf, controls, drawings, rasters)
-        normalization.save(pdf, target)
+        declaration.save(pdf, target)
 
 
 def _prepare(

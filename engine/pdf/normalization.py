@@ -93,18 +93,7 @@ def finish(fresh: Pdf, target: Path, file: str) -> None:
     """Write the collected pages; ``file`` is what a person calls their source."""
     with intake.reading(file):
         declaration.declare(fresh)
-        save(fresh, target)
-
-
-def save(pdf: Pdf, target: Path) -> None:
-    """Write ``pdf`` so that equal content gives equal bytes, its ``/ID`` included, and metadata stay as they are."""
-    pdf.save(
-        target,
-        deterministic_id=True,
-        object_stream_mode=pikepdf.ObjectStreamMode.generate,
-        min_version="1.7",
-        fix_metadata_version=False,
-    )
+        declaration.save(fresh, target)
 
 
 def _place(pdf: Pdf, page: pikepdf.Object, streams: list[Stream], flattened: Flattened, stale: bool) -> None:

@@ -13,7 +13,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, String
 
 from engine.errors import Rejected
-from engine.pdf import anchors, intake, normalization
+from engine.pdf import anchors, declaration, intake
 from engine.pdf.control import Anchor, Control, PlacedControl
 from engine.pdf.page_boxes import A4, Box, rotation, visible_box
 
@@ -35,7 +35,7 @@ def place_controls(source: Path, target: Path, controls: tuple[Control, ...]) ->
         placed = _place(source, controls, len(pdf.pages))
         _check_boxes(placed)
         _add_fields(pdf, [item for item in placed if item.control.kind == "signature"])
-        normalization.save(pdf, target)
+        declaration.save(pdf, target)
     return placed
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from engine.errors import Defect, Rejected
 from engine.language import Text
+from engine.pdf.conformance import Conformance, Verdict
+from engine.pdf.declaration import Profile
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
+from engine.stages.conformity import CONFORMANCE, LIMITS, as_fact, judge, proven_part
 from engine.stages.sign import SOUND
 from engine.trust.archiving import archive_document
 from engine.trust.revocation import RevocationSource
@@ -23,9 +27,12 @@ class Archive:
     """Add validation data, and for B-LTA a document timestamp over it (长期归档).
 
     ``digest`` of document timestamps; None: SM3 when every signature rests on SM3, else SHA-256.
+    ``profile``: the archived file is judged for it, last timestamp included, and the fact ``conformance`` says what was
+    found; ``strict`` refuses what does not pass: a file that others signed cannot be mended any more.
 
     Raises what ``archive_document`` raises; Rejected ``archive.not_intact`` for a file whose signatures do not stand or
-    are no PAdES signatures; Defect ``archive.level`` when the result does not prove the level.
+    are no PAdES signatures, ``archive.not_conforming``; Defect ``archive.level`` when the result does not prove the
+    level.
     """
 
     sandbox: Sandbox
@@ -33,11 +40,13 @@ class Archive:
     timestamps: TimestampClient
     level: Literal["B-LT", "B-LTA"] = "B-LTA"
     digest: Literal["sha256", "sm3"] | None = None
+    profile: Literal["PDF/A-2b", "PDF/A-3b", "none"] = "PDF/A-2b"
+    strict: bool = False
 
     name: ClassVar[str] = "archive"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     effect: ClassVar[Effect] = Effect.APPENDS
-    reads: ClassVar[frozenset[str]] = frozenset({SOUND})
+    reads: ClassVar[frozenset[str]] = frozenset({SOUND, CONFORMANCE})
     purpose: ClassVar[Text] = Text(
         zh="为签名补充验证数据与文档时间戳，使其可长期验证",
         en="make signatures last: validation data and a document timestamp",
@@ -63,7 +72,29 @@ class Archive:
                 requested=self.level,
                 achieved=achieved,
             )
-        return Done(outputs=(output,), facts={"level_requested": self.level, "level_achieved": achieved})
+        facts: dict[str, Any] = {"level_requested": self.level, "level_achieved": achieved}
+        if self.profile != "none":
+            found = await self._judge(work, output, self.profile)
+            facts[CONFORMANCE] = await as_fact(found, output)
+        return Done(outputs=(output,), facts=facts)
+
+    async def _judge(self, work: Work, output: Path, profile: Profile) -> Conformance:
+        proven = await proven_part(work.facts, output, profile)
+        # Only a whole file needs limits of its own; what signing appended takes milliseconds.
+        found = await judge(self.sandbox if proven else self.sandbox.within(LIMITS), output, profile, proven)
+        if self.strict and found.verdict is not Verdict.PASS:
+            worst = found.violations[0]
+            raise Rejected(
+                "archive.not_conforming",
+                zh=f"归档文件不符合 {profile}：{worst.heading.zh}，{worst.place}，{worst.zh}。"
+                "请从规范化后的文件重新签署，或取消该阶段的 strict 选项。",
+                en=f"The archived file is not {profile}: {worst.heading.en}, {worst.place}, {worst.en}. "
+                "Sign a normalised document again, or drop the option strict of this stage.",
+                profile=profile,
+                clause=worst.clause,
+                place=worst.place,
+            )
+        return found
 
 
 def _refuse_unsound(report: Report) -> None:

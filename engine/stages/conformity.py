@@ -6,6 +6,8 @@ archive need judge only what signing appended.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,21 +18,21 @@ from engine.pdf.clauses import Violation
 from engine.pdf.conformance import Conformance, Verdict, check_conformance
 from engine.pdf.declaration import Profile
 from engine.pipeline.stage import Facts
-from engine.sandbox import Limits, Sandbox
+from engine.sandbox import Caller, Limits, Sandbox
 from engine.trust.validation import digest_of
 
 CONFORMANCE = "conformance"
-_LIMITS = Limits(cpu_seconds=30, wall_seconds=60.0)
+LIMITS = Limits(cpu_seconds=30, wall_seconds=60.0)
 """A file that takes longer to judge is not judged; it holds thousands of pages."""
 _passed: dict[str, None] = {}
 """Digests of seal pictures that passed, newest last."""
 _PASSED_KEPT = 64
 
 
-async def judge(sandbox: Sandbox, file: Path, profile: Profile, proven: int = 0) -> Conformance:
+async def judge(sandbox: Caller, file: Path, profile: Profile, proven: int = 0) -> Conformance:
     """Judge a file as ``check_conformance``; one that is too large or slow to judge is ``undecided``."""
     try:
-        found = await sandbox.within(_LIMITS).call(check_conformance, file, profile, proven, tuple(_passed))
+        found = await sandbox.call(check_conformance, file, profile, proven, tuple(_passed))
     except Rejected as refusal:
         violation = Violation("", "file", refusal.text.zh, refusal.text.en, certain=False)
         return Conformance(profile, Verdict.UNDECIDED, (violation,))
@@ -43,7 +45,7 @@ async def judge(sandbox: Sandbox, file: Path, profile: Profile, proven: int = 0)
 
 async def judge_rewritten(sandbox: Sandbox, file: Path) -> Mapping[str, Any]:
     """Judge a file we wrote and give the fact; where it does not pass, the file stops claiming the profile."""
-    found = await judge(sandbox, file, "PDF/A-2b")
+    found = await judge(sandbox.within(LIMITS), file, "PDF/A-2b")
     if found.verdict is not Verdict.PASS:
         await sandbox.call(declaration.withdraw, file)
     return await as_fact(found, file)
@@ -77,4 +79,14 @@ async def proven_part(facts: Facts, file: Path, profile: Profile) -> int:
     if not isinstance(known, Mapping) or known.get("profile") != profile or known.get("verdict") != Verdict.PASS:
         return 0
     size = int(known.get("size", 0))
-    return size if known.get("digest") == await digest_of(file, size) else 0
+    return size if known.get("digest") == await asyncio.to_thread(_digest, file, size) else 0
+
+
+def _digest(file: Path, size: int) -> str:
+    """SHA-256 of the first ``size`` bytes, in hex."""
+    content = hashlib.sha256()
+    with file.open("rb") as stream:
+        while size > 0 and (block := stream.read(min(size, 1 << 20))):
+            content.update(block)
+            size -= len(block)
+    return content.hexdigest()

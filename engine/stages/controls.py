@@ -12,6 +12,7 @@ from engine.pdf import placement
 from engine.pdf.control import Control, check_controls
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
+from engine.stages.conformity import CONFORMANCE, handed_on
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class Controls:
     """
 
     name: ClassVar[str] = "controls"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     effect: ClassVar[Effect] = Effect.REWRITES
-    reads: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[str]] = frozenset({CONFORMANCE})
     purpose: ClassVar[Text] = Text(
         zh="放置控件，并预先建立空的签名域",
         en="place controls and create the empty signature fields",
@@ -38,4 +39,5 @@ class Controls:
         source = work.source
         target = work.workspace / "controls.pdf"
         placed = await self.sandbox.call(placement.place_controls, source, target, self.controls)
-        return Done(outputs=(target,), facts={"controls": msgspec.to_builtins(list(placed))})
+        kept = await handed_on(work.facts, source, target)
+        return Done(outputs=(target,), facts={"controls": msgspec.to_builtins(list(placed)), **kept})

@@ -10,6 +10,7 @@ from engine.pdf import filling
 from engine.pdf.control import read_placed
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
+from engine.stages.conformity import CONFORMANCE, handed_on
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class Fill:
     """
 
     name: ClassVar[str] = "fill"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     effect: ClassVar[Effect] = Effect.REWRITES
-    reads: ClassVar[frozenset[str]] = frozenset({"values", "controls"})
+    reads: ClassVar[frozenset[str]] = frozenset({"values", "controls", CONFORMANCE})
     purpose: ClassVar[Text] = Text(
         zh="把填写内容以中文字体绘入控件位置",
         en="draw the given values into their controls",
@@ -36,4 +37,4 @@ class Fill:
         source = work.source
         target = work.workspace / "filled.pdf"
         await self.sandbox.call(filling.fill_document, source, target, controls, values)
-        return Done(outputs=(target,))
+        return Done(outputs=(target,), facts=await handed_on(work.facts, source, target))

@@ -9,6 +9,7 @@ from engine.language import Text
 from engine.pdf import intake, merging
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
+from engine.stages.conformity import CONFORMANCE, judge_rewritten
 
 
 @dataclass(frozen=True)
@@ -31,5 +32,6 @@ class Merge:
         target = work.workspace / "merged.pdf"
         merged = await self.sandbox.call(merging.merge, list(work.sources), target, self.page_limit)
         found = [fact for part in merged.inspections for fact in part.to_facts()]
-        facts = {"pages": merged.pages, "inspection": found}
+        judged = await judge_rewritten(self.sandbox, target)
+        facts = {"pages": merged.pages, "inspection": found, CONFORMANCE: judged}
         return Done(outputs=(target,), facts=facts)

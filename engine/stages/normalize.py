@@ -9,6 +9,7 @@ from engine.language import Text
 from engine.pdf import intake, normalization
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
+from engine.stages.conformity import CONFORMANCE, judge_rewritten
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Normalize:
     """Normalise (规范化) one PDF to A4.
 
     ``page_limit``: more pages are refused. The file that came in stays untouched beside the run. Facts: ``pages``,
-    ``inspection`` (what was found and undone), ``signatures_dropped`` (their pictures stay), ``annotations_dropped``.
+    ``inspection`` (what was found and undone), ``signatures_dropped`` (their pictures stay), ``annotations_dropped``,
+    ``conformance`` (PDF/A-2b, or why not).
     """
 
     name: ClassVar[str] = "normalize"
@@ -40,5 +42,6 @@ class Normalize:
             "inspection": result.inspection.to_facts(),
             "signatures_dropped": result.signatures_dropped,
             "annotations_dropped": result.annotations_dropped,
+            CONFORMANCE: await judge_rewritten(self.sandbox, target),
         }
         return Done(outputs=(target,), facts=facts)

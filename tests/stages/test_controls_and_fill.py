@@ -94,4 +94,4 @@ async def test_controls_are_checked_before_any_file_is_opened(sandbox: Sandbox, 
 
 def test_both_stages_rewrite_and_name_the_facts_they_read() -> None:
     assert Controls.effect is Fill.effect is Effect.REWRITES
-    assert Controls.reads == frozenset() and Fill.reads == {"values", "controls"}
+    assert Controls.reads == {"conformance"} and Fill.reads == {"values", "controls", "conformance"}
