@@ -19,7 +19,8 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 import engine.trust.hexadecimal  # makes reading signatures quick
 import engine.trust.identities  # and finding their certificates
-import engine.trust.references  # noqa: F401 - reads what real writers write
+import engine.trust.references  # reads what real writers write
+import engine.trust.usages  # noqa: F401 - makes comparing many revisions quick
 from engine.trust.comparison import compare_later
 from engine.trust.coverage import BEYOND, Coverage, measure_coverage
 from engine.trust.entries import Entry

@@ -33,6 +33,14 @@ class _Course:
     """Certificates that this time rests on, and of which nobody says whether they were revoked."""
     above: list[tuple[Entry, Stamp]] = field(default_factory=list)
     """Intact document timestamps behind the signature at hand, oldest first."""
+    known: dict[tuple[object, ...], Standing] = field(default_factory=dict)
+    """Paths judged already: one authority stamps for all signers."""
+
+    async def judge(self, proof: Proof, material: Material, moment: datetime, purpose: str | None) -> Standing:
+        key = (proof.signer.dump(), *(other.dump() for other in proof.others), moment, purpose)
+        if key not in self.known:
+            self.known[key] = await judge_path(proof.signer, proof.others, material, moment, purpose)
+        return self.known[key]
 
 
 @dataclass
@@ -80,7 +88,7 @@ async def judge_entries(entries: list[Entry], material: Material, moment: dateti
 
 async def _judge_timestamp(found: _Judged, proof: Proof, material: Material, course: _Course) -> None:
     entry = found.entry
-    found.standing = await judge_path(proof.signer, proof.others, material, course.moment, "time_stamping")
+    found.standing = await course.judge(proof, material, course.moment, "time_stamping")
     found.trust = trust_of(found.standing, material)
     if entry.stamped_at is None:
         return
@@ -97,7 +105,7 @@ async def _judge_signature(found: _Judged, proof: Proof, material: Material, cou
     moment, unknown = course.moment, course.unknown
     own: list[Stamp] = []
     for token, at in entry.stamps:
-        standing = await judge_path(token.signer, token.others, material, course.moment, "time_stamping")
+        standing = await course.judge(token, material, course.moment, "time_stamping")
         believed = trust_of(standing, material)
         own.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
         if believed is Trust.TRUSTED and at < moment:

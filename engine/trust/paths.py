@@ -50,13 +50,15 @@ async def judge_path(
     """Say whether the certificate led to an anchor at ``moment``; ``purpose`` is an extended key usage it must have."""
     if not material.anchors:
         return Standing(SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
+    pool = [*others, *filter(_leads_on, _load_all(Certificate, material.evidence.certificates))]
+    serials = {certificate.serial_number, *(other.serial_number for other in pool)}
     context = ValidationContext(
         trust_roots=_load_all(Certificate, material.anchors),
-        other_certs=[*others, *_load_all(Certificate, material.evidence.certificates)],
+        other_certs=pool,
         moment=moment,
         allow_fetching=False,
         crls=_load_all(CertificateList, material.evidence.crls),
-        ocsps=_load_all(OCSPResponse, material.evidence.ocsps),
+        ocsps=_load_all(OCSPResponse, [der for der in material.evidence.ocsps if _serials(der) & serials]),
         revocation_mode="soft-fail",
         weak_hash_algos=_NEVER,
         time_tolerance=_TOLERANCE,
@@ -140,6 +142,23 @@ def _revoked_by(told: Sequence[Status], moment: datetime) -> datetime | None:
 def _load_all(kind: Any, ders: Iterable[bytes]) -> list[Any]:
     """Parse what can be parsed; a damaged entry proves nothing and harms nothing."""
     return [value for value in (_load(kind, der) for der in ders) if value is not None]
+
+
+def _leads_on(certificate: Certificate) -> bool:
+    """Whether a path or an answer may rest on it; the certificates of 50 other signers only take time."""
+    usage = certificate.extended_key_usage_value
+    return bool(certificate.ca) or (usage is not None and "ocsp_signing" in usage.native)
+
+
+@functools.lru_cache(4096)
+def _serials(der: bytes) -> frozenset[int]:
+    """Serial numbers that an OCSP answer speaks of, none when it cannot be read."""
+    response = _load(OCSPResponse, der)
+    try:
+        singles = response.response_data["responses"] if response is not None else ()
+        return frozenset(single["cert_id"]["serial_number"].native for single in singles)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return frozenset()
 
 
 @functools.lru_cache(4096)

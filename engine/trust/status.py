@@ -51,9 +51,10 @@ def read_ocsp(
         response = ocsp.load_der_ocsp_response(der)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             return None
-        responder = _responder(response, issuer)
-        for single in response.responses:
-            if single.serial_number != certificate.serial_number or not _names_issuer(single, issuer):
+        about = [single for single in response.responses if single.serial_number == certificate.serial_number]
+        responder = _responder(response, issuer) if about else None
+        for single in about:
+            if not _names_issuer(single, issuer):
                 continue
             until = single.next_update_utc or single.this_update_utc + _WITHOUT_END
             if now is not None and not single.this_update_utc - _SKEW <= now <= until + _SKEW:

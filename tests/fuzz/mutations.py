@@ -31,7 +31,7 @@ def scramble(dice: random.Random, content: bytes, _: Sequence[bytes]) -> bytes:
 
 
 def cut(dice: random.Random, content: bytes, _: Sequence[bytes]) -> bytes:
-    return content[: dice.randrange(1, len(content))]
+    return content[: dice.randint(1, len(content))]
 
 
 def drop(dice: random.Random, content: bytes, _: Sequence[bytes]) -> bytes:
@@ -76,8 +76,10 @@ def change_reference(dice: random.Random, content: bytes, _: Sequence[bytes]) ->
 def change_range(dice: random.Random, content: bytes, _: Sequence[bytes]) -> bytes:
     def spoil(old: bytes) -> bytes:
         numbers = old.split()
-        index = dice.randrange(len(numbers))
+        index = dice.randrange(len(numbers)) if numbers else 0
         how = dice.randrange(4)
+        if not numbers:
+            return dice.choice(_ODD_NUMBERS)
         if how == 0 and numbers[index].isdigit():
             numbers[index] = b"%d" % (int(numbers[index]) + dice.choice((-1, 1, 2, 100, -100)))
         elif how == 1:

@@ -18,7 +18,7 @@ from tests.fuzz.seeds import make_seeds
 from tests.trust.forgery import OBJECTS, TEXT, append, signed_pdf
 from tests.trust.paper import make_key
 
-FEW = 240
+FEW = 160
 
 
 def test_a_few_hundred_spoilt_files_are_judged_and_none_is_found_good(tmp_path: Path) -> None:
