@@ -24,8 +24,12 @@ class Documented:
     """Signer, style and timestamp client made once, a validation context for each document, as in the manual."""
 
     def __init__(self, key: Path, paper: Path, seal: Path, field: str, level: str, demo: DemoTrust) -> None:
-        logging.getLogger("pyhanko").setLevel(logging.ERROR)
-        logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
+        for name in (
+            "pyhanko",
+            "pyhanko_certvalidator",
+            "asyncio",
+        ):  # a context leaves its session open, and is told so
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._paper, self._field, self._lasts = paper, field, level == "B-LTA"
         self._roots = [load_cert_from_pemder(str(file)) for file in sorted(demo.anchors_directory.iterdir())]
         self.signer = signers.SimpleSigner.load_pkcs12(
@@ -77,6 +81,11 @@ class Tuned(Documented):
             )
         return self._context
 
+    async def close(self) -> None:
+        """End the kept session."""
+        if self._context is not None:
+            await self._session.close()
+
 
 class _KeptKey(signers.Signer):
     """The library's own signer loads the key anew for every signature."""
@@ -94,4 +103,4 @@ class _KeptKey(signers.Signer):
         )
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: ARG002  # the library's interface
-        return await self._key.sign(data, digest_algorithm)
+        return await self._key.sign(data, digest_algorithm, "peer")

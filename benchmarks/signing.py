@@ -80,6 +80,7 @@ async def _measure(folder: Path, documents: int, rounds: int) -> None:
     async with assembly.open_tools(Settings(home=folder / "home", trust=trust)) as tools:
         await _make_paper(tools, make_template(folder / "template.pdf"), paper)
         candidates: dict[tuple[str, str, str], Sign] = {}
+        tuned: list[Tuned] = []
         for kind in KINDS:
             key = demo.keyring_directory / f"{kind}.p12"
             bare = load_pkcs12(key)
@@ -87,10 +88,15 @@ async def _measure(folder: Path, documents: int, rounds: int) -> None:
                 place = folder / f"{kind}-{level}"
                 place.mkdir()
                 candidates["Sealflow", kind, level] = _stage(tools, kind, level, paper, place)
-                candidates["pyHanko tuned", kind, level] = Tuned(key, paper, SEAL, FIELD, level, demo).sign
+                tuned.append(Tuned(key, paper, SEAL, FIELD, level, demo))
+                candidates["pyHanko tuned", kind, level] = tuned[-1].sign
                 candidates["pyHanko as documented", kind, level] = Documented(key, paper, SEAL, FIELD, level, demo).sign
-            candidates["key alone", kind, ""] = lambda number, bare=bare: bare.sign(b"%d" % number, "sha256")
-        await _show(await _race(candidates, documents, rounds), documents, rounds)
+            candidates["key alone", kind, ""] = lambda number, bare=bare: bare.sign(b"%d" % number, "sha256", "alone")
+        try:
+            _show(await _race(candidates, documents, rounds), documents, rounds)
+        finally:
+            for peer in tuned:
+                await peer.close()
 
 
 def _stage(tools: Tools, kind: str, level: str, paper: Path, place: Path) -> Sign:
@@ -166,7 +172,7 @@ def _cpu() -> float:
     return spent
 
 
-async def _show(result: dict[tuple[str, str, str], tuple[float, float]], documents: int, rounds: int) -> None:
+def _show(result: dict[tuple[str, str, str], tuple[float, float]], documents: int, rounds: int) -> None:
     table = Table("key", "level", "candidate", "CPU ms", "wall ms", "a second and core", "CPU, ours = 1")
     for (candidate, kind, level), (cpu, wall) in sorted(result.items(), key=lambda row: (row[0][1:], row[1])):
         ours = result.get(("Sealflow", kind, level))

@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar, get_type_hints
+from typing import ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -162,7 +162,7 @@ class Child:
             if kind is wire.Frame.PROGRESS and self.progress is not None:
                 self.progress(*msgspec.msgpack.decode(body, type=tuple[int, int]))
             elif kind is wire.Frame.RESULT:
-                result: R = wire.decode(body, get_type_hints(function)["return"])
+                result: R = wire.decode(body, wire.hints(function)["return"])
                 return result
             elif kind is wire.Frame.ERROR:
                 raise errors.from_dict(msgspec.msgpack.decode(body))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import struct
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -64,6 +65,12 @@ def resolve(name: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return function
+
+
+@functools.cache
+def hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Types of a function's parameters and result."""
+    return get_type_hints(function)
 
 
 def _encode_path(value: object) -> object:
