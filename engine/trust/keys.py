@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from engine.errors import Misuse
 from engine.trust.acts import Once
+from engine.trust.clock import Clock, system_clock
 from engine.trust.holders import Holder
 from engine.trust.suites import sm2
 from engine.trust.suites.keys import Sm2Key
@@ -147,8 +148,9 @@ class Pkcs12Keyring:
     A replaced file is noticed at the next use. Raises Misuse ``keys.*`` naming party and file.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, clock: Clock = system_clock) -> None:
         self._directory = directory
+        self._clock = clock
         self._loaded: dict[str, tuple[tuple[int, int], SoftwareKey | Sm2Key]] = {}
         self._loading: dict[str, asyncio.Lock] = {}
 
@@ -171,7 +173,7 @@ class Pkcs12Keyring:
     ) -> SigningKey:
         """The party's key, usable now; ``keys.unknown_party``, ``.expired``, ``.usage`` … otherwise."""
         key = await self._load(party)
-        _check_validity(key.certificate, self._file(party), datetime.now(UTC))
+        _check_validity(key.certificate, self._file(party), self._clock())
         return key
 
     async def certificate(self, party: str) -> Certificate:

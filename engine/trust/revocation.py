@@ -11,7 +11,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import aiohttp
 from asn1crypto.x509 import Certificate as Anchor
@@ -31,6 +31,7 @@ from engine.trust.chains import (
     load_certificate,
     needs_no_revocation,
 )
+from engine.trust.clock import Clock, system_clock
 from engine.trust.evidence import Evidence
 from engine.trust.outbound import Outbound
 from engine.trust.status import Status, ask_about, read_list, read_ocsp
@@ -59,8 +60,16 @@ class RevocationSource(Outbound):
     ``anchors``: trusted roots; a chain that does not reach one is refused. ``timeout``: seconds per request.
     """
 
-    def __init__(self, anchors: Sequence[Anchor], *, proxy: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        anchors: Sequence[Anchor],
+        *,
+        proxy: str | None = None,
+        timeout: float = 10.0,
+        clock: Clock = system_clock,
+    ) -> None:
         super().__init__(proxy, timeout)
+        self._clock = clock
         loaded = [load_certificate(anchor.dump()) for anchor in anchors]
         self._anchors = [anchor for anchor in loaded if anchor is not None]
         self._answers: dict[bytes, _Answer] = {}
@@ -130,7 +139,7 @@ class RevocationSource(Outbound):
     ) -> _Answer:
         key = certificate.fingerprint(SHA256())
         async with self._locks.setdefault(key, asyncio.Lock()):
-            now = datetime.now(UTC)
+            now = self._clock()
             known = self._answers.get(key)
             if known is None or known.status.fresh_until <= now:
                 known = await self._ask(certificate, issuer, now, only_lists=only_lists)

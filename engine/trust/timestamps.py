@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,6 +22,7 @@ from pyhanko.sign.general import extract_certificate_info
 from engine.errors import Misuse, SealflowError, Unavailable
 from engine.settings import Authority
 from engine.trust import measures
+from engine.trust.clock import Clock, system_clock
 from engine.trust.outbound import Outbound
 from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
 
@@ -90,6 +91,7 @@ class TimestampClient(Outbound):
         proxy: str | None = None,
         timeout: float = 10.0,
         clock_bound: timedelta = timedelta(minutes=5),
+        clock: Clock = system_clock,
     ) -> None:
         super().__init__(proxy, timeout)
         if not authorities:
@@ -99,7 +101,8 @@ class TimestampClient(Outbound):
                 en="No timestamp authority is configured. Name one in the setting trust.timestamp_authorities.",
             )
         self._lines = [_Line(_check_address(authority)) for authority in authorities]
-        self._check = TokenCheck(anchors, clock_bound=clock_bound)
+        self._clock = clock
+        self._check = TokenCheck(anchors, clock_bound=clock_bound, clock=clock)
 
     async def stamp(self, digest: bytes, algorithm: str = "sha256") -> bytes:
         """A checked DER TimeStampToken over ``digest``; asks for one, so call it behind the effect ledger.
@@ -153,7 +156,7 @@ class TimestampClient(Outbound):
         line.note("granted")
         signed = cms.ContentInfo.load(token)["content"]  # checked just now
         stamped = signed["encap_content_info"]["content"].parsed
-        half_way = datetime.now(UTC) - timedelta(seconds=seconds / 2)
+        half_way = self._clock() - timedelta(seconds=seconds / 2)
         return Health(
             line.name,
             None,
@@ -179,7 +182,7 @@ class TimestampClient(Outbound):
 
     async def _ask(self, line: _Line, digest: bytes, algorithm: str) -> bytes:
         question = Question(digest, algorithm, policy=line.authority.policy)  # a new nonce for every try
-        asked_at = datetime.now(UTC)
+        asked_at = self._clock()
         with measures.timed(line.name):
             reply = await self._post(line.authority, question.encode())
         return await self._check.accept(reply, question, asked_at)

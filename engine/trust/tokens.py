@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from asn1crypto import cms, core, tsp
 from asn1crypto.x509 import Certificate
@@ -21,6 +21,7 @@ from pyhanko.sign.validation.generic_cms import get_signing_cert_attr, validate_
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
 
+from engine.trust.clock import Clock, system_clock
 from engine.trust.suites.digests import digest_bytes
 from engine.trust.suites.verification import SuiteValidator
 
@@ -78,9 +79,10 @@ class Question:
 class TokenCheck:
     """Accepts only tokens whose authority leads to one of the anchors; keeps the paths it has trusted."""
 
-    def __init__(self, anchors: Sequence[Certificate], *, clock_bound: timedelta) -> None:
+    def __init__(self, anchors: Sequence[Certificate], *, clock_bound: timedelta, clock: Clock = system_clock) -> None:
         self._anchors = list(anchors)
         self._clock_bound = clock_bound
+        self._clock = clock
         self._trusted: dict[bytes, datetime] = {}
         """SHA-256 of the signer's and all sent certificates -> when the first certificate of the path ends."""
 
@@ -89,7 +91,7 @@ class TokenCheck:
 
         Raises UntrustedReply or RefusedRequest; nothing else, whatever the bytes are.
         """
-        answered_at = datetime.now(UTC)
+        answered_at = self._clock()
         try:
             token, signer = _check_reply(reply, question)
             _check_time(token, asked_at - self._clock_bound, answered_at + self._clock_bound)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from asn1crypto.x509 import Certificate
 
 from engine.errors import Defect, Rejected
 from engine.sandbox import Caller
+from engine.trust.clock import system_clock
 from engine.trust.inspection import inspect_file
 from engine.trust.verdict import Finding, Integrity, Report, Trust
 
@@ -25,7 +26,7 @@ async def verify(sandbox: Caller, file: Path, anchors: Sequence[Certificate], *,
 
     Raises Rejected ``document.missing`` when there is no file.
     """
-    moment = at or datetime.now(UTC)
+    moment = at or system_clock()
     digest = await asyncio.to_thread(_digest, file)
     try:
         return await sandbox.call(inspect_file, file, digest, tuple(anchor.dump() for anchor in anchors), moment)
@@ -62,7 +63,7 @@ async def examine(sandbox: Caller, file: Path, field: str | None = None, *, late
     ``field``: this signature alone. ``later`` False leaves out what was done after each signature; for a file whose
     later revisions we appended ourselves a moment ago.
     """
-    return await sandbox.call(inspect_file, file, "", (), datetime.now(UTC), field, later)
+    return await sandbox.call(inspect_file, file, "", (), system_clock(), field, later)
 
 
 async def digest_of(file: Path) -> str:

@@ -249,22 +249,22 @@ async def test_an_expired_certificate_is_refused_with_its_day(tmp_path: Path) ->
     assert holder.certificate.not_valid_after_utc.date().isoformat() in error.say("zh")
 
 
-async def test_a_key_that_expires_while_it_is_kept_is_refused_too(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keyring = Pkcs12Keyring(keys)
+async def test_a_key_that_expires_while_it_is_kept_is_refused_too(keys: Path) -> None:
+    now = [datetime.now(UTC)]
+    keyring = Pkcs12Keyring(keys, clock=lambda: now[0])
     await keyring.key("sample")
-    future = datetime.now(UTC) + timedelta(days=365 * 6)
-    monkeypatch.setattr(engine.trust.keys, "datetime", type("Clock", (), {"now": staticmethod(lambda _zone: future)}))
+    now[0] += timedelta(days=365 * 6)
     with pytest.raises(Misuse) as caught:
         await keyring.key("sample")
     assert caught.value.code == "keys.expired"
 
 
-async def test_a_certificate_from_the_future_points_at_the_clock(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_certificate_from_the_future_points_at_the_clock(keys: Path) -> None:
     past = datetime.now(UTC) - timedelta(days=2)
-    monkeypatch.setattr(engine.trust.keys, "datetime", type("Clock", (), {"now": staticmethod(lambda _zone: past)}))
-    error = await refusal(keys)
-    assert error.code == "keys.not_yet_valid"
-    assert "时钟" in error.say("zh")
+    with pytest.raises(Misuse) as caught:
+        await Pkcs12Keyring(keys, clock=lambda: past).key("sample")
+    assert caught.value.code == "keys.not_yet_valid"
+    assert "时钟" in caught.value.say("zh")
 
 
 async def test_a_certificate_that_may_not_sign_is_refused(tmp_path: Path) -> None:

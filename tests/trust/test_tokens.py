@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-import engine.trust.tokens
 from engine.trust import der
 from engine.trust.authority import certificates
 from engine.trust.tokens import REPLY_LIMIT, Question, RefusedRequest, TokenCheck, UntrustedReply
@@ -120,12 +119,13 @@ async def test_an_expired_anchor_vouches_for_no_authority_not_even_itself() -> N
     assert caught.value.reason == "chain"
 
 
-async def test_a_remembered_path_ends_with_its_first_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_remembered_path_ends_with_its_first_certificate() -> None:
     brief = certificates.make_timestamping(PKI.issuing, BASE, validity=timedelta(hours=2))
     later = datetime.now(UTC) + timedelta(hours=1, seconds=1)
-    check = make_check()
+    now = [ASKED_AT]
+    check = TokenCheck(PKI.anchors, clock_bound=timedelta(hours=1), clock=lambda: now[0])
     await check.accept(PKI.issuer(brief).answer(QUESTION.encode()), QUESTION, ASKED_AT)
-    monkeypatch.setattr(engine.trust.tokens, "datetime", type("Clock", (), {"now": staticmethod(lambda _zone: later)}))
+    now[0] = later
     with pytest.raises(UntrustedReply) as caught:
         await check.accept(PKI.issuer(brief, clock=lambda: later).answer(QUESTION.encode()), QUESTION, later)
     assert caught.value.reason == "chain"

@@ -6,15 +6,17 @@ The profiles follow RFC 5280, RFC 3161 §2.3 (timestamps), RFC 6960 §4.2.2.2 (O
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from asn1crypto import algos
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from engine.trust.authority.resigning import resign_certificate
+from engine.trust.clock import Clock, system_clock
 from engine.trust.suites.sm2 import Sm2PrivateKey
 
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -25,54 +27,78 @@ _BACKDATED = timedelta(hours=1)
 """Covers clocks that run a little behind this one."""
 
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
 @dataclass(frozen=True)
 class Holder:
     """A certificate and its private key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey | Sm2PrivateKey
+    key: PrivateKey | Sm2PrivateKey
 
     @property
     def digest_algorithm(self) -> str:
-        return "sm3" if isinstance(self.key, Sm2PrivateKey) else "sha256"
+        return "sm3" if isinstance(self.key, Sm2PrivateKey) else _digest_for(self.key).name
 
     @property
-    def mechanism(self) -> str:
-        """Name of the signature algorithm."""
-        return "sm2_sm3" if isinstance(self.key, Sm2PrivateKey) else "sha256_ecdsa"
+    def mechanism(self) -> algos.SignedDigestAlgorithm:
+        """The signature algorithm; for RSA it is PSS with the digest's size as salt (RFC 8017, 9.1)."""
+        if isinstance(self.key, Sm2PrivateKey):
+            return algos.SignedDigestAlgorithm({"algorithm": "sm2_sm3"})
+        digest = _digest_for(self.key)
+        if isinstance(self.key, ec.EllipticCurvePrivateKey):
+            return algos.SignedDigestAlgorithm({"algorithm": f"{digest.name}_ecdsa"})
+        own = algos.DigestAlgorithm({"algorithm": digest.name})
+        mask = algos.MaskGenAlgorithm({"algorithm": "mgf1", "parameters": own})
+        parameters = {"hash_algorithm": own, "mask_gen_algorithm": mask, "salt_length": digest.digest_size}
+        return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": algos.RSASSAPSSParams(parameters)})
 
     def sign(self, data: bytes) -> bytes:
         if isinstance(self.key, Sm2PrivateKey):
             return self.key.sign(data)
-        return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
+        digest = _digest_for(self.key)
+        if isinstance(self.key, ec.EllipticCurvePrivateKey):
+            return self.key.sign(data, ec.ECDSA(digest))
+        return self.key.sign(data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
 
 
-def make_root(suite: str = "") -> Holder:
+def make_root(suite: str = "", *, key: ec.EllipticCurvePrivateKey | None = None, clock: Clock = system_clock) -> Holder:
     """Self-signed root for 30 years; it signs one certificate and its own revocation list. ``suite``: P-256 or SM2."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = _name(ROOT_NAME + (" SM2" if suite == "sm2" else ""))
-    builder = _start(name, name, key.public_key(), 30 * _YEAR)
+    builder = _start(name, name, key, 30 * _YEAR, clock)
     builder = _make_ca(builder, path_length=1)
-    return _issue(builder, key, Sm2PrivateKey.generate() if suite == "sm2" else key)
+    own = Sm2PrivateKey.generate() if suite == "sm2" else key
+    return _issue(builder, key, own)
 
 
 def make_stand_in() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """A key and certificate of its own for drafts."""
     key, name = ec.generate_private_key(ec.SECP256R1()), _name(ROOT_NAME)
-    return _start(name, name, key.public_key(), _YEAR).sign(key, hashes.SHA256()), key
+    return _start(name, name, key, _YEAR, system_clock).sign(key, hashes.SHA256()), key
 
 
-def make_issuing(root: Holder, base: str) -> Holder:
+def make_issuing(
+    root: Holder, base: str, *, key: ec.EllipticCurvePrivateKey | None = None, clock: Clock = system_clock
+) -> Holder:
     """The CA that issues everything else, for 20 years."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = _name(ISSUING_NAME + _mark(root))
-    builder = _start(name, root.certificate.subject, key.public_key(), 20 * _YEAR, issuer=root)
+    builder = _start(name, root.certificate.subject, key, 20 * _YEAR, clock, issuer=root)
     builder = _make_ca(builder, path_length=0)
     builder = _point(builder, crl=f"{base}/root.crl", issuer=f"{base}/root.crt")
     return _issue(builder, key, root.key)
 
 
-def make_timestamping(issuing: Holder, base: str, *, validity: timedelta = 10 * _YEAR) -> Holder:
+def make_timestamping(
+    issuing: Holder,
+    base: str,
+    *,
+    validity: timedelta = 10 * _YEAR,
+    key: PrivateKey | None = None,
+    clock: Clock = system_clock,
+) -> Holder:
     """A timestamp authority's certificate: one purpose, critical."""
     return _make_leaf(
         issuing,
@@ -81,10 +107,12 @@ def make_timestamping(issuing: Holder, base: str, *, validity: timedelta = 10 * 
         validity,
         purposes=[ExtendedKeyUsageOID.TIME_STAMPING],
         critical=True,
+        key=key,
+        clock=clock,
     )
 
 
-def make_responder(issuing: Holder, base: str) -> Holder:
+def make_responder(issuing: Holder, base: str, *, clock: Clock = system_clock) -> Holder:
     """An OCSP responder's certificate, itself exempt from revocation checks (id-pkix-ocsp-nocheck)."""
     return _make_leaf(
         issuing,
@@ -93,11 +121,18 @@ def make_responder(issuing: Holder, base: str) -> Holder:
         10 * _YEAR,
         purposes=[ExtendedKeyUsageOID.OCSP_SIGNING],
         responder=True,
+        clock=clock,
     )
 
 
 def make_party(
-    issuing: Holder, base: str, common_name: str, organization: str, *, validity: timedelta = 5 * _YEAR
+    issuing: Holder,
+    base: str,
+    common_name: str,
+    organization: str,
+    *,
+    validity: timedelta = 5 * _YEAR,
+    clock: Clock = system_clock,
 ) -> Holder:
     """A signer's certificate (签名证书): non-repudiation only."""
     return _make_leaf(
@@ -107,6 +142,7 @@ def make_party(
         validity,
         purposes=[_DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION],  # readers on NSS ask for the second
         non_repudiation=True,
+        clock=clock,
     )
 
 
@@ -120,10 +156,12 @@ def _make_leaf(
     critical: bool = False,
     non_repudiation: bool = False,
     responder: bool = False,
+    key: PrivateKey | None = None,
+    clock: Clock,
 ) -> Holder:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     builder = (
-        _start(name, issuing.certificate.subject, key.public_key(), validity, issuer=issuing)
+        _start(name, issuing.certificate.subject, key, validity, clock, issuer=issuing)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(non_repudiation=non_repudiation, digital_signature=not non_repudiation), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=critical)
@@ -138,16 +176,23 @@ def _make_leaf(
 
 def _issue(
     builder: x509.CertificateBuilder,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: ec.EllipticCurvePrivateKey | Sm2PrivateKey,
+    key: PrivateKey,
+    issuer: PrivateKey | Sm2PrivateKey,
 ) -> Holder:
     """Sign with the issuer's key; under an SM2 issuer the subject gets an SM2 key in the place of ``key``."""
     if not isinstance(issuer, Sm2PrivateKey):
-        return Holder(builder.sign(issuer, hashes.SHA256()), key)
+        return Holder(builder.sign(issuer, _digest_for(issuer)), key)
     draft = builder.sign(key, hashes.SHA256())
     own = issuer if draft.subject == draft.issuer else Sm2PrivateKey.generate()
     der = resign_certificate(draft.public_bytes(Encoding.DER), own, issuer)
     return Holder(x509.load_der_x509_certificate(der), own)
+
+
+def _digest_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512:
+    """The digest that is as strong as a key (NIST SP 800-57-1, tables 2 and 3)."""
+    if key.key_size in (256, 2048, 3072):
+        return hashes.SHA256()
+    return hashes.SHA384() if key.key_size == 384 else hashes.SHA512()
 
 
 def _mark(issuer: Holder) -> str:
@@ -168,12 +213,13 @@ def _name(common_name: str, organization: str = "Sealflow DEMO 演示，无法�
 def _start(
     subject: x509.Name,
     issuer_name: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
+    key: PrivateKey,
     validity: timedelta,
+    clock: Clock,
     *,
     issuer: Holder | None = None,
 ) -> x509.CertificateBuilder:
-    start = datetime.now(UTC).replace(microsecond=0) - _BACKDATED
+    start, public_key = clock().replace(microsecond=0) - _BACKDATED, key.public_key()
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

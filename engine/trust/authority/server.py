@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -27,6 +27,7 @@ from engine.trust.authority import certificates
 from engine.trust.authority.pki import Branch, DemoPki, open_pki, write_pkcs12
 from engine.trust.authority.stamping import TokenIssuer
 from engine.trust.authority.status import Register, StatusDesk
+from engine.trust.clock import Clock, system_clock
 
 _REQUEST_LIMIT = 16_384
 _TAKEOVER_SECONDS = 0.5
@@ -68,9 +69,9 @@ class DemoAuthority:
         write_pkcs12(file, holder, [self.pki.issuing.certificate, self.pki.root.certificate])
         return file
 
-    def revoke(self, serial: int) -> None:
+    def revoke(self, serial: int, at: datetime | None = None) -> None:
         """Revoke (吊销) a certificate by its serial number; the next answer says so."""
-        self.register.record(serial, datetime.now(UTC).replace(microsecond=0))
+        self.register.record(serial, (at or system_clock()).replace(microsecond=0))
 
 
 @asynccontextmanager
@@ -95,7 +96,7 @@ async def demo_authority(directory: Path) -> AsyncIterator[DemoAuthority]:
         await runner.cleanup()
 
 
-def make_application(authority: DemoAuthority) -> web.Application:
+def make_application(authority: DemoAuthority, *, clock: Clock = system_clock) -> web.Application:
     """The routes, for whoever wants to serve them elsewhere."""
     pki = authority.pki
 
@@ -103,15 +104,15 @@ def make_application(authority: DemoAuthority) -> web.Application:
         return web.Response(text=_identity(pki))
 
     application = web.Application(client_max_size=_REQUEST_LIMIT)
-    application.add_routes([*_routes(pki, pki.base, authority.register), web.get("/", identify)])
+    application.add_routes([*_routes(pki, pki.base, authority.register, clock), web.get("/", identify)])
     if pki.sm2 is not None:
-        application.add_routes(_routes(pki.sm2, pki.base, authority.register))
+        application.add_routes(_routes(pki.sm2, pki.base, authority.register, clock))
     return application
 
 
-def _routes(branch: Branch, server: str, register: Register) -> list[web.RouteDef]:
-    issuer = TokenIssuer(branch.timestamping, [branch.issuing.certificate])
-    desk = StatusDesk(branch, register)
+def _routes(branch: Branch, server: str, register: Register, clock: Clock) -> list[web.RouteDef]:
+    issuer = TokenIssuer(branch.timestamping, [branch.issuing.certificate], clock=clock)
+    desk = StatusDesk(branch, register, clock=clock)
     prefix = branch.base.removeprefix(server)
 
     async def stamp(request: web.Request) -> web.Response:

@@ -6,7 +6,7 @@ Everything that never changes is encoded once, so a token costs one signature an
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from asn1crypto import cms, tsp
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.trust import der
 from engine.trust.authority.certificates import Holder
+from engine.trust.clock import Clock, system_clock
 from engine.trust.suites.digests import digest_bytes
 
 POLICY = "1.3.6.1.4.1.32473.3161.1"
@@ -25,7 +26,7 @@ _ACCURACY = der.sequence(der.integer(1))
 
 
 class TokenIssuer:
-    """Answers TimeStampReq with TimeStampResp; one signature each, P-256 or SM2.
+    """Answers TimeStampReq with TimeStampResp; one signature each, by the mechanism that suits the key.
 
     Serial numbers are 159 random bits: unique across restarts and processes without any record (RFC 3161 §2.4.2).
     """
@@ -35,7 +36,7 @@ class TokenIssuer:
         holder: Holder,
         chain: Sequence[x509.Certificate] = (),
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = system_clock,
     ) -> None:
         own_der = holder.certificate.public_bytes(Encoding.DER)
         own = cms.Certificate.load(own_der)
@@ -44,7 +45,7 @@ class TokenIssuer:
         self._clock = clock
         self._policy = der.identifier(POLICY)
         self._digest_algorithm: bytes = cms.DigestAlgorithm({"algorithm": self._digest}).dump()
-        self._signature_algorithm: bytes = cms.SignedDigestAlgorithm({"algorithm": holder.mechanism}).dump()
+        self._signature_algorithm: bytes = holder.mechanism.dump()
         self._signer: bytes = cms.IssuerAndSerialNumber(
             {"issuer": own.issuer, "serial_number": own.serial_number}
         ).dump()

@@ -6,19 +6,19 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from engine.trust.authority.certificates import Holder, make_stand_in
+from engine.trust.authority.certificates import Holder, PrivateKey, make_stand_in
 from engine.trust.authority.pki import Branch
 from engine.trust.authority.resigning import resign_answer, resign_list
+from engine.trust.clock import Clock, system_clock
 from engine.trust.suites.sm2 import Sm2PrivateKey
 from engine.trust.suites.verification import public_key_of
 
@@ -58,8 +58,9 @@ class Register:
 class StatusDesk:
     """Signed status answers, kept for a short while so that a batch costs one signature."""
 
-    def __init__(self, pki: Branch, register: Register) -> None:
+    def __init__(self, pki: Branch, register: Register, *, clock: Clock = system_clock) -> None:
         self._pki = pki
+        self._clock = clock
         self._register = register
         self._stand_in = make_stand_in()
         """Signs what is then signed with SM2 instead."""
@@ -86,7 +87,7 @@ class StatusDesk:
         return self._keep(role, LIST_KEPT, lambda: self._sign_list(role))
 
     def _keep(self, key: object, span: timedelta, make: Callable[[], bytes]) -> bytes:
-        now = datetime.now(UTC)
+        now = self._clock()
         entries = self._register.entries()
         if entries is not self._seen:
             self._seen = entries
@@ -105,7 +106,7 @@ class StatusDesk:
         name_hash, key_hash = _hash_issuer(self._pki.issuing, algorithm)
         responder = self._pki.responder
         signer, key = self._drafter(responder)
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self._clock().replace(microsecond=0)
         builder = (
             ocsp.OCSPResponseBuilder()
             .add_response_by_hash(
@@ -129,7 +130,7 @@ class StatusDesk:
             return resign_answer(der, responder.certificate.public_bytes(Encoding.DER), responder.key)
         return der
 
-    def _drafter(self, holder: Holder) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    def _drafter(self, holder: Holder) -> tuple[x509.Certificate, PrivateKey]:
         """Certificate and key the library can sign with: the holder's own, or for SM2 a stand-in's."""
         key = holder.key
         if isinstance(key, Sm2PrivateKey):
@@ -138,7 +139,7 @@ class StatusDesk:
 
     def _sign_list(self, role: str) -> bytes:
         issuer = self._pki.root if role == "root" else self._pki.issuing
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self._clock().replace(microsecond=0)
         identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         builder = (
             x509.CertificateRevocationListBuilder()

@@ -1,14 +1,17 @@
 import hashlib
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from asn1crypto import cms, tsp
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.trust.authority.certificates import make_issuing, make_root, make_timestamping
 from engine.trust.authority.stamping import POLICY, TokenIssuer
 from tests.trust.misbehaviour import TestPki
 
@@ -122,3 +125,30 @@ def test_a_request_that_cannot_be_served_is_refused_with_the_standards_reason(
 @given(st.binary(max_size=200))
 def test_noise_is_always_answered(noise: bytes) -> None:
     assert ISSUER.answer(noise)
+
+
+@pytest.mark.parametrize("make_key", [
+    lambda: ec.generate_private_key(ec.SECP384R1()),
+    lambda: ec.generate_private_key(ec.SECP521R1()),
+    lambda: rsa.generate_private_key(65_537, 3072),
+], ids=["P-384", "P-521", "RSA-3072-PSS"])  # fmt: skip
+def test_a_token_suits_the_key_and_the_year_of_its_authority(
+    tmp_path: Path, make_key: Callable[[], ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]
+) -> None:
+    def clock() -> datetime:
+        return datetime(2041, 5, 1, tzinfo=UTC)
+
+    root = make_root(clock=clock)
+    issuing = make_issuing(root, "http://127.0.0.1:9", clock=clock)
+    holder = make_timestamping(issuing, "http://127.0.0.1:9", key=make_key(), clock=clock)
+    assert holder.certificate.not_valid_before_utc == clock() - timedelta(hours=1)
+    reply = TokenIssuer(holder, [issuing.certificate], clock=clock).answer(ask())
+    assert info_of(reply)["gen_time"].native == clock()
+    (tmp_path / "token").write_bytes(tsp.TimeStampResp.load(reply)["time_stamp_token"].dump())
+    (tmp_path / "root.pem").write_bytes(root.certificate.public_bytes(Encoding.PEM))
+    judged = subprocess.run(
+        ["openssl", "cms", "-verify", "-in", "token", "-inform", "DER", "-CAfile", "root.pem", "-out", "info",
+         "-purpose", "timestampsign", "-attime", str(int(clock().timestamp()))],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "erification successful" in judged.stdout + judged.stderr

@@ -10,7 +10,6 @@ from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import engine.trust.authority.status
 from engine.trust.authority.pki import DemoPki, open_pki
 from engine.trust.authority.status import OCSP_KEPT, Register, StatusDesk
 
@@ -103,15 +102,13 @@ def test_writers_that_know_different_states_of_the_register_lose_nothing(pki: De
     assert Register(pki.register).entries() == before | {1: None, 2: NOW, 3: None}
 
 
-def test_an_answer_is_signed_once_and_kept_until_its_minute_is_over(
-    pki: DemoPki, desk: StatusDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_is_signed_once_and_kept_until_its_minute_is_over(pki: DemoPki, register: Register) -> None:
+    now = [datetime.now(UTC)]
+    desk = StatusDesk(pki, register, clock=lambda: now[0])
     first = desk.answer(ask(pki))
     assert desk.answer(ask(pki)) == first
-    later = datetime.now(UTC) + OCSP_KEPT + timedelta(seconds=1)
-    clock = type("Clock", (), {"now": staticmethod(lambda _zone: later)})
-    monkeypatch.setattr(engine.trust.authority.status, "datetime", clock)
-    assert read(desk.answer(ask(pki))).this_update_utc == later.replace(microsecond=0)
+    now[0] += OCSP_KEPT + timedelta(seconds=1)
+    assert read(desk.answer(ask(pki))).this_update_utc == now[0].replace(microsecond=0)
 
 
 def test_a_nonce_is_echoed_in_an_answer_of_its_own(pki: DemoPki, desk: StatusDesk) -> None:
