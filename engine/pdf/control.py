@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from engine.errors import Rejected
 
-Kind = Literal["text", "date", "checkbox", "image", "signature"]
+Kind = Literal["text", "date", "checkbox", "image", "signature", "riding-seal"]
 Length = Annotated[float, Meta(gt=0, le=1000)]
 Offset = Annotated[float, Meta(ge=-1000, le=1000)]
 FontSize = Annotated[float, Meta(ge=4, le=72)]
@@ -39,6 +39,10 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     (签约方). ``batch``: a column of the sheet for many contracts. ``overflow``: what happens to text longer than the
     box; ``shrink`` and ``wrap`` go down to ``min_size``. ``date_format``: ``YYYY``, ``MM``/``M``, ``DD``/``D`` stand
     for figures, ``〇`` as the whole format for the date in Chinese numerals. ``mark``: drawn in a ticked checkbox.
+
+    A riding seal (骑缝章) shows a slice on every page: ``width`` and ``height`` are those of the whole seal, ``y`` is
+    its lower end, ``x`` its distance from the ``edge``; ``pages_per_seal``: more pages get a further impression.
+    ``field``: the signature control whose signature shows here too; without it the riding seal is a field of its own.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -59,6 +63,14 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     overflow: Literal["refuse", "shrink", "wrap"] = "refuse"
     date_format: Annotated[str, Meta(min_length=1, max_length=60)] = "YYYY年M月D日"
     mark: Annotated[str, Meta(min_length=1, max_length=1)] = "✓"
+    field: str = ""
+    edge: Literal["right", "left"] = "right"
+    pages_per_seal: Annotated[int, Meta(ge=2, le=40)] = 20
+
+    @property
+    def signed(self) -> str:
+        """Name of the signature field this control belongs to; empty if it holds a value."""
+        return (self.field or self.name) if self.kind in ("signature", "riding-seal") else ""
 
 
 class PlacedControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -106,7 +118,8 @@ def _read(record: Mapping[str, Any], kind: Any, number: int) -> Any:
 def check_controls(controls: Sequence[Control]) -> None:
     """Refuse what cannot work on any document.
 
-    Raises Rejected ``control.duplicate_name``, ``control.no_place``, ``control.bad_name`` or ``control.bad_size``.
+    Raises Rejected ``control.duplicate_name``, ``control.no_place``, ``control.bad_name``, ``control.bad_size`` or
+    ``control.no_signature``.
     """
     twice = [name for name, count in Counter(control.name for control in controls).items() if count > 1]
     if twice:
@@ -116,12 +129,31 @@ def check_controls(controls: Sequence[Control]) -> None:
             en=f"Several controls share a name: {', '.join(twice)}. Give each control a name of its own.",
             controls=", ".join(twice),
         )
+    signatures = {control.name for control in controls if control.kind == "signature"}
     for control in controls:
         _check_place(control)
         _check_setup(control)
+        if control.field and (control.kind != "riding-seal" or control.field not in signatures):
+            raise Rejected(
+                "control.no_signature",
+                zh=f"控件“{control.name}”的 field 应为一个签名控件的名称（仅骑缝章可用），不能是“{control.field}”。",
+                en=f"The option field of the control {control.name!r} must name a signature control, and only a riding "
+                f"seal has it; {control.field!r} is none. Correct it.",
+                control=control.name,
+            )
 
 
 def _check_place(control: Control) -> None:
+    if control.kind == "riding-seal":
+        if control.y is None or control.page is not None or control.anchor is not None:
+            raise Rejected(
+                "control.no_place",
+                zh=f"骑缝章控件“{control.name}”盖在每一页的边缘：请填写 y（印章下端），不要填写页码或定位文字。",
+                en=f"The riding seal {control.name!r} stands at the edge of every page: give y (its lower end), "
+                "and neither page nor anchor.",
+                control=control.name,
+            )
+        return
     by_point = control.page is not None and control.x is not None and control.y is not None
     point_and_anchor = control.anchor is not None and (control.x is not None or control.y is not None)
     if point_and_anchor or not (by_point or control.anchor) or control.page == 0:
@@ -143,7 +175,7 @@ def _check_place(control: Control) -> None:
 
 def _check_setup(control: Control) -> None:
     # A full stop separates parent and child in the full name of a form field (ISO 32000-2 12.7.4.2).
-    if control.kind == "signature" and "." in control.name:
+    if control.signed and "." in control.name:
         raise Rejected(
             "control.bad_name",
             zh=f"签名控件“{control.name}”的名称不能含有英文句点“.”。请改名。",

@@ -1,7 +1,4 @@
-"""Puts controls in their places on one document and creates its signature fields; needs upright A4 pages.
-
-Fields for all signatures exist before the first is made: adding one later would look like tampering (ISO 32000-2 12.8).
-"""
+"""Puts controls in their places on one document and creates its signature fields; needs upright A4 pages."""
 
 from __future__ import annotations
 
@@ -10,15 +7,13 @@ from itertools import combinations
 from pathlib import Path
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name, Pdf, String
 
 from engine.errors import Rejected
-from engine.pdf import anchors, declaration, intake
+from engine.pdf import anchors, declaration, intake, riding, signature_fields
 from engine.pdf.control import Anchor, Control, PlacedControl
 from engine.pdf.page_boxes import A4, Box, rotation, visible_box
+from engine.pdf.signature_fields import Area
 
-_PRINT_AND_LOCKED = 4 | 128
-"""Annotation flags: on paper too, and nobody moves it (ISO 32000-2 12.5.3)."""
 _SLACK = 1.0
 """Points by which a page may differ from A4 and a box may leave it: producers round."""
 
@@ -33,8 +28,9 @@ def place_controls(source: Path, target: Path, controls: tuple[Control, ...]) ->
         for number, page in enumerate(pdf.pages, 1):
             _require_upright_a4(page.obj, number)
         placed = _place(source, controls, len(pdf.pages))
-        _check_boxes(placed)
-        _add_fields(pdf, [item for item in placed if item.control.kind == "signature"])
+        areas = [area for item in placed for area in _areas(item, len(pdf.pages))]
+        _check_areas(areas)
+        signature_fields.add_fields(pdf, [area for area in areas if area.control.signed])
         declaration.save(pdf, target)
     return placed
 
@@ -50,7 +46,10 @@ def _place(source: Path, controls: Sequence[Control], pages: int) -> tuple[Place
     placed, missing = [], []
     for control in controls:
         number = numbers[control.name]
-        if control.anchor is None:  # then page, x and y are given: see check_controls
+        if control.kind == "riding-seal":
+            first = riding.cut(control, pages)[0]
+            place = PlacedControl(control=control, page=1, x=round(first.box.left, 3), y=first.box.bottom)
+        elif control.anchor is None:  # then page, x and y are given: see check_controls
             place = PlacedControl(control=control, page=number or 1, x=control.x or 0.0, y=control.y or 0.0)
         else:
             allowed = [text for text in texts if number in (None, text.number)]
@@ -111,32 +110,41 @@ def _beside(control: Control, anchor: Anchor, box: Box) -> tuple[float, float]:
     return x + anchor.dx, y + anchor.dy
 
 
-def _check_boxes(placed: Sequence[PlacedControl]) -> None:
-    for item in placed:
-        inside = min(item.x, item.y) >= -_SLACK and item.right <= A4.right + _SLACK and item.top <= A4.top + _SLACK
+def _areas(item: PlacedControl, pages: int) -> list[Area]:
+    control = item.control
+    if control.kind == "riding-seal":
+        return [Area(control, one.page, one.box, (one.number, one.total)) for one in riding.cut(control, pages)]
+    return [Area(control, item.page, Box(item.x, item.y, item.right, item.top))]
+
+
+def _check_areas(areas: Sequence[Area]) -> None:
+    for area in areas:
+        box = area.box
+        inside = min(box.left, box.bottom) >= -_SLACK and box.right <= A4.right + _SLACK and box.top <= A4.top + _SLACK
         if not inside:
             raise Rejected(
                 "control.outside_page",
-                zh=f"控件“{item.control.name}”超出第 {item.page} 页的边界。请移动或缩小控件。",
-                en=f"The control {item.control.name!r} reaches beyond page {item.page}. Move it or make it smaller.",
-                control=item.control.name,
-                page=item.page,
+                zh=f"控件“{area.control.name}”超出第 {area.page} 页的边界。请移动或缩小控件。",
+                en=f"The control {area.control.name!r} reaches beyond page {area.page}. Move it or make it smaller.",
+                control=area.control.name,
+                page=area.page,
             )
-    for one, other in combinations([item for item in placed if item.control.kind == "signature"], 2):
-        if one.page == other.page and _overlap(one, other):
-            raise Rejected(
-                "control.overlap",
-                zh=f"签名控件“{one.control.name}”和“{other.control.name}”在第 {one.page} 页重叠。请移开其中一个。",
-                en=f"The signature controls {one.control.name!r} and {other.control.name!r} overlap on page "
-                f"{one.page}. Move one of them.",
-                control=one.control.name,
-                other=other.control.name,
-                page=one.page,
-            )
-
-
-def _overlap(one: PlacedControl, other: PlacedControl) -> bool:
-    return one.x < other.right and other.x < one.right and one.y < other.top and other.y < one.top
+    pages: dict[int, list[Area]] = {}
+    for area in areas:
+        if area.control.signed:
+            pages.setdefault(area.page, []).append(area)
+    for page, together in pages.items():
+        for one, other in combinations(together, 2):
+            if not one.box.within(other.box).empty:
+                raise Rejected(
+                    "control.overlap",
+                    zh=f"签名控件“{one.control.name}”和“{other.control.name}”在第 {page} 页重叠。请移开其中一个。",
+                    en=f"The signature controls {one.control.name!r} and {other.control.name!r} overlap on page "
+                    f"{page}. Move one of them.",
+                    control=one.control.name,
+                    other=other.control.name,
+                    page=page,
+                )
 
 
 def _require_upright_a4(page: pikepdf.Object, number: int) -> None:
@@ -150,48 +158,3 @@ def _require_upright_a4(page: pikepdf.Object, number: int) -> None:
             "Put the stage normalize before this one.",
             page=number,
         )
-
-
-def _add_fields(pdf: Pdf, placed: Sequence[PlacedControl]) -> None:
-    """Empty signature fields, each merged with its widget (ISO 32000-2 12.7.5.5)."""
-    if not placed:
-        return
-    form = pdf.Root.get("/AcroForm", Dictionary())
-    # Readers that honour it would draw every field anew and so change what was signed.
-    if "/NeedAppearances" in form:
-        del form["/NeedAppearances"]
-    fields = list(form.get("/Fields", Array()))
-    taken = {str(field.get("/T", "")) for field in fields}
-    for item in placed:
-        if item.control.name in taken:
-            raise Rejected(
-                "control.name_taken",
-                zh=f"文件中已有名为“{item.control.name}”的域。请为签名控件改名，或先用 normalize 阶段规范化文件。",
-                en=f"The document already has a field named {item.control.name!r}. Rename the signature control, "
-                "or put the stage normalize first.",
-                control=item.control.name,
-            )
-        page = pdf.pages[item.page - 1].obj
-        field = pdf.make_indirect(_field(pdf, item, page))
-        fields.append(field)
-        page[Name.Annots] = Array([*page.get("/Annots", Array()), field])
-    form[Name.Fields] = Array(fields)
-    form[Name.SigFlags] = 1  # signatures exist; 2, "append only", joins with the first of them
-    pdf.Root[Name.AcroForm] = form if form.is_indirect else pdf.make_indirect(form)
-
-
-def _field(pdf: Pdf, item: PlacedControl, page: pikepdf.Object) -> Dictionary:
-    control = item.control
-    area = Array([0, 0, control.width, control.height])
-    blank = pdf.make_stream(b"", Type=Name.XObject, Subtype=Name.Form, BBox=area, Resources=Dictionary())
-    return Dictionary(
-        Type=Name.Annot,
-        Subtype=Name.Widget,
-        FT=Name.Sig,
-        T=String(control.name),
-        TU=String(f"{control.party} {control.name}".strip()),
-        F=_PRINT_AND_LOCKED,
-        Rect=Array([round(edge, 3) for edge in (item.x, item.y, item.right, item.top)]),
-        P=page,
-        AP=Dictionary(N=blank),  # ISO 19005-2 6.3.3: an empty field has an appearance too
-    )

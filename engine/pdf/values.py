@@ -118,7 +118,7 @@ def _unknown(controls: Sequence[Control], values: Mapping[str, Any]) -> Iterable
 
 def _lay_out(control: Control, value: Any) -> Drawing:
     name = control.name
-    if control.kind == "signature":
+    if control.signed:
         if value is not None:
             raise _fault("value.not_fillable", name, "是签名区，不能填写内容", "is for a signature and takes no value")
         return None

@@ -6,7 +6,7 @@ changed, so what was signed before stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +21,11 @@ from pyhanko.sign.fields import SigSeedSubFilter, ensure_sig_flags, enumerate_si
 from pyhanko.sign.signers.pdf_byterange import PdfSignedData, SignatureObject
 
 from engine.errors import Rejected
+from engine.pdf.riding import SLICE
 from engine.trust.embedding import Hole
 from engine.trust.increments import append_container, open_appended
 from engine.trust.inspection import examine_entries
-from engine.trust.seals import Seal, draw_seal
+from engine.trust.seals import Seal, SealLooks
 from engine.trust.verdict import Integrity
 
 
@@ -55,7 +56,7 @@ def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
     with revision_of(source, tail) as writer:
         if not order.sound:
             _refuse_broken(writer)
-        reference = _find_field(writer, order.field)
+        references = _find_fields(writer, order.field)
         container = SignatureObject(
             timestamp=order.claimed,
             subfilter=SigSeedSubFilter.PADES,
@@ -63,7 +64,7 @@ def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
             location=order.location,
             bytes_reserved=order.reserve * 2,
         )
-        _place(writer, reference, container, order.seal)
+        _place(writer, references, container, order.seal)
         return append_container(writer, container)
 
 
@@ -110,7 +111,8 @@ def _refuse_broken(writer: IncrementalPdfFileWriter) -> None:
             )
 
 
-def _find_field(writer: IncrementalPdfFileWriter, name: str) -> generic.IndirectObject:
+def _find_fields(writer: IncrementalPdfFileWriter, name: str) -> list[generic.IndirectObject]:
+    """The field ``name`` and those that show slices of its riding seal (骑缝章)."""
     fields: dict[str, tuple[object, generic.IndirectObject]] = {
         found: (value, reference) for found, value, reference in enumerate_sig_fields(writer)
     }
@@ -123,33 +125,49 @@ def _find_field(writer: IncrementalPdfFileWriter, name: str) -> generic.Indirect
             field=name,
             free=free,
         )
-    value, reference = fields[name]
-    if value is not None:
+    together = [found for found, (_, reference) in fields.items() if found == name or _rides_with(reference, name)]
+    taken = next((found for found in together if fields[found][0] is not None), None)
+    if taken is not None:
         raise Rejected(
             "signature.field_taken",
-            zh=f"签名域“{name}”已签署，不能再次签署。",
-            en=f"The signature field “{name}” is signed already and cannot be signed again.",
-            field=name,
+            zh=f"签名域“{taken}”已签署，不能再次签署。",
+            en=f"The signature field “{taken}” is signed already and cannot be signed again.",
+            field=taken,
         )
-    return reference
+    return [fields[found][1] for found in together]
+
+
+def _rides_with(reference: generic.IndirectObject, name: str) -> bool:
+    part = reference.get_object().get(SLICE, ())
+    return len(part) == 3 and part[2] == name
 
 
 def _place(
-    writer: IncrementalPdfFileWriter, reference: generic.IndirectObject, container: PdfSignedData, seal: Seal | None
+    writer: IncrementalPdfFileWriter,
+    references: Sequence[generic.IndirectObject],
+    container: PdfSignedData,
+    seal: Seal | None,
 ) -> None:
-    field = reference.get_object()
-    widget = get_single_field_annot(field)
-    width, height = annot_width_height(widget)
-    if width and height and (seal is not None or "/AP" not in widget):
-        if seal is not None:
-            appearance = draw_seal(writer, seal, width, height)
-        else:
-            # PDF/A wants an appearance for every widget that has an area, also for one that shows nothing.
-            appearance = writer.add_object(empty_form(width, height))
-        widget[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
-        writer.update_container(widget)
-    field[pdf_name("/V")] = writer.add_object(container)
-    writer.mark_update(reference)
+    """Give every field the one signature and its look."""
+    looks = None if seal is None else SealLooks(writer, seal)
+    value = writer.add_object(container)
+    for reference in references:
+        field = reference.get_object()
+        widget = get_single_field_annot(field)
+        width, height = (float(side) for side in annot_width_height(widget))
+        if width and height and (looks is not None or "/AP" not in widget):
+            if looks is None:
+                # PDF/A wants an appearance for every widget that has an area, also for one that shows nothing.
+                appearance = writer.add_object(empty_form(width, height))
+            elif SLICE in field:
+                number, total = int(field[SLICE][0]), int(field[SLICE][1])
+                appearance = looks.slice(number, total, width, height)
+            else:
+                appearance = looks.whole(width, height)
+            widget[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
+            writer.update_container(widget)
+        field[pdf_name("/V")] = value
+        writer.mark_update(reference)
     ensure_sig_flags(writer=writer, lock_sig_flags=True)
 
 

@@ -16,6 +16,8 @@ from engine.errors import Rejected
 _MOST_PIXELS = 40_000_000
 _LONGEST_SIDE = 1200
 """Pixels; a 5 cm seal at 600 dpi. More only makes every signed revision larger."""
+_NEARLY = 1.02
+"""A seal may stand above its control by this factor: sides are given in rounded figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +63,64 @@ def load_seal(picture: Path) -> Seal:
     )
 
 
-def draw_seal(writer: BasePdfFileWriter, seal: Seal, width: float, height: float) -> generic.IndirectObject:
-    """Add an appearance of ``width`` x ``height`` points with the seal fitted in its middle; gives its reference."""
-    scale = min(width / seal.width, height / seal.height)
-    wide, high = seal.width * scale, seal.height * scale
-    content = b"q %.4f 0 0 %.4f %.4f %.4f cm /Seal Do Q" % (wide, high, (width - wide) / 2, (height - high) / 2)
-    form = generic.StreamObject(
-        {
-            pdf_name("/Type"): pdf_name("/XObject"),
-            pdf_name("/Subtype"): pdf_name("/Form"),
-            pdf_name("/BBox"): generic.ArrayObject([generic.FloatObject(side) for side in (0, 0, width, height)]),
-            pdf_name("/Resources"): generic.DictionaryObject(
-                {pdf_name("/XObject"): generic.DictionaryObject({pdf_name("/Seal"): _picture(writer, seal)})}
-            ),
-        },
-        stream_data=content,
+class SealLooks:
+    """Appearances of one seal in one file; however many there are, the seal itself is written once."""
+
+    def __init__(self, writer: BasePdfFileWriter, seal: Seal) -> None:
+        self._writer = writer
+        self._seal = seal
+        self._drawn = _picture(writer, seal)
+        self._slices: dict[tuple[int, int, float, float], generic.IndirectObject] = {}
+
+    def whole(self, width: float, height: float) -> generic.IndirectObject:
+        """Add an appearance of ``width`` x ``height`` points with the seal fitted in its middle."""
+        seal = self._seal
+        scale = min(width / seal.width, height / seal.height)
+        return self._form((0, 0, width, height), scale, width, height)
+
+    def slice(self, number: int, count: int, width: float, height: float) -> generic.IndirectObject:
+        """Add the slice ``number`` of ``count`` from the left; each is ``width`` points wide.
+
+        The seal fills all slices together from side to side, so none is blank. Raises Rejected ``seal.does_not_fit``.
+        """
+        key = (number, count, round(width, 2), round(height, 2))
+        if key not in self._slices:
+            whole = width * count
+            scale = whole / self._seal.width
+            if self._seal.height * scale > height * _NEARLY:
+                raise _does_not_fit(whole, height, self._seal)
+            box = (width * number, 0, width * (number + 1), height)
+            self._slices[key] = self._form(box, scale, whole, height)
+        return self._slices[key]
+
+    def _form(
+        self, box: tuple[float, float, float, float], scale: float, width: float, height: float
+    ) -> generic.IndirectObject:
+        """What ``box`` cuts out of ``width`` x ``height`` points with the seal in their middle."""
+        wide, high = self._seal.width * scale, self._seal.height * scale
+        content = b"q %.4f 0 0 %.4f %.4f %.4f cm /Seal Do Q" % (wide, high, (width - wide) / 2, (height - high) / 2)
+        form = generic.StreamObject(
+            {
+                pdf_name("/Type"): pdf_name("/XObject"),
+                pdf_name("/Subtype"): pdf_name("/Form"),
+                pdf_name("/BBox"): generic.ArrayObject([generic.FloatObject(round(edge, 4)) for edge in box]),
+                pdf_name("/Resources"): generic.DictionaryObject(
+                    {pdf_name("/XObject"): generic.DictionaryObject({pdf_name("/Seal"): self._drawn})}
+                ),
+            },
+            stream_data=content,
+        )
+        return self._writer.add_object(form)
+
+
+def _does_not_fit(width: float, height: float, seal: Seal) -> Rejected:
+    return Rejected(
+        "seal.does_not_fit",
+        zh=f"印章放不进签名控件（{width:.1f}×{height:.1f} 点）：印章宽高比为 {seal.width / seal.height:.2f}。"
+        "请让骑缝章控件的 width 和 height 与印章一致。",
+        en=f"The seal does not fit its control of {width:.1f} x {height:.1f} points: its width is "
+        f"{seal.width / seal.height:.2f} of its height. Give the control the width and height of the seal.",
     )
-    return writer.add_object(form)
 
 
 def _picture(writer: BasePdfFileWriter, seal: Seal) -> generic.IndirectObject:
