@@ -10,6 +10,7 @@ from asn1crypto.x509 import Certificate
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko_certvalidator import context as validation_contexts
 from pyhanko_certvalidator.errors import AlgorithmNotSupported
 from pyhanko_certvalidator.sig_validate import (
     DEFAULT_VALIDATION_CONTEXT,
@@ -49,6 +50,10 @@ class SuiteValidator(DefaultSignatureValidator):
             held = False
         if not held:
             raise InvalidSignature
+
+
+# The library makes a context of its own for each OCSP responder and forgets whose validator it was given.
+vars(validation_contexts)["DefaultSignatureValidator"] = SuiteValidator
 
 
 def public_key_of(certificate: x509.Certificate) -> PublicKeyInfo:
