@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from typing import IO
 
 _HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
+_EVEN = re.compile(rb"<(?:[0-9A-F]*|[0-9a-f]*)>")
+"""Hex digits as one program writes them."""
 _EOF_ONLY = re.compile(rb"\s*")
 BEYOND = "ByteRange reaches beyond the end of the file"
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """``end``: offset behind the last covered byte; ``whole``: that is the end of the file. ``oddity`` says why not."""
+    """``end``: offset behind the last covered byte; ``whole``: that is the end of the file. ``oddity`` says why not.
+
+    ``uneven``: the digits of Contents mix cases or have blanks among them. Their value is the same, so no signature
+    tells; but no program writes them so, and something touched the file later.
+    """
 
     end: int
     whole: bool
     oddity: str | None = None
+    uneven: bool = False
 
 
 def measure_coverage(stream: IO[bytes], byte_range: object, contents: bytes) -> Coverage:
@@ -41,7 +48,7 @@ def measure_coverage(stream: IO[bytes], byte_range: object, contents: bytes) -> 
     gap = stream.read(resume - before)
     if not _HEX.fullmatch(gap) or not _same(gap, contents):
         return Coverage(end, False, "the gap in ByteRange is not Contents")
-    return Coverage(end, end == size)
+    return Coverage(end, end == size, uneven=not _EVEN.fullmatch(gap))
 
 
 def _same(gap: bytes, contents: bytes) -> bool:

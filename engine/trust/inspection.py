@@ -150,6 +150,8 @@ def _examine(entry: Entry, stream: IO[bytes]) -> None:
     entry.coverage = measure_coverage(stream, embedded.byte_range, embedded.pkcs7_content)
     if entry.coverage.oddity == BEYOND:
         entry.worsen(Integrity.BROKEN, _missing_bytes())
+    if entry.coverage.uneven:
+        entry.findings.append(_uneven())
     try:
         _refuse_stowaways(embedded.pkcs7_content)
         if entry.kind == "timestamp":
@@ -270,6 +272,15 @@ def _missing_bytes() -> Finding:
         "signature.missing_bytes",
         "签名所保护的一部分内容不在文件中，文件可能被截断。",
         "A part of what the signature protects is not in the file; it may have been cut off.",
+    )
+
+
+def _uneven() -> Finding:
+    return Finding(
+        "signature.uneven_digits",
+        "签名数据的十六进制字符大小写混杂或夹有空白：其值未变，但签署之后有程序改写过这些字符。",
+        "The hexadecimal digits of the signature mix cases or have blanks among them: their value is the same, "
+        "but something rewrote them after signing.",
     )
 
 

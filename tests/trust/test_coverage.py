@@ -43,6 +43,19 @@ def test_a_gap_of_other_bytes_is_odd(place: int, byte: bytes) -> None:
     content = FILE[:place] + byte + FILE[place + 1 :]
     coverage = measure_coverage(io.BytesIO(content), HONEST, CONTENTS)
     assert (coverage.oddity is None) == (FILE[place : place + 1].lower() == byte.lower())
+    assert coverage.uneven == (coverage.oddity is None and content != FILE)
+
+
+@pytest.mark.parametrize(
+    ("digits", "uneven"), [(b"00aa", False), (b"00AA", False), (b"0099", False), (b"00Aa", True), (b"00 AA", True)]
+)
+def test_digits_that_no_program_writes_so_are_uneven_though_their_value_is_the_same(
+    digits: bytes, uneven: bool
+) -> None:
+    contents = bytes.fromhex(digits.replace(b" ", b"").decode())
+    content = b"%PDF <" + digits + b"> tail"
+    coverage = measure_coverage(io.BytesIO(content), [0, 5, len(content) - 5, 5], contents)
+    assert (coverage.oddity, coverage.uneven) == (None, uneven)
 
 
 @pytest.mark.parametrize(
