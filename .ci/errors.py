@@ -18,14 +18,16 @@ TARGET = ROOT / "docs" / "errors.md"
 CLASSES = ("Misuse", "Rejected", "Unavailable", "Defect", "Conflict", "StaleClaim", "InDoubt")
 _KEYS = ("engine/trust/keys.py", "_refuse")
 _VALUES = ("engine/pdf/values.py", "_fault")
-PREFIXES = {_KEYS: "keys."}
+_UNFIT = ("", "unfit")  # in any file
+PREFIXES = {_KEYS: "keys.", _UNFIT: "keys."}
 """Functions that put an area before the reason they are given."""
 FRAMES = {
-    _KEYS: ("密钥文件 … 不能使用：{}。", "The key file … cannot be used: {}."),
+    _KEYS: ("密钥 … 不能使用：{}。", "The key … cannot be used: {}."),
+    _UNFIT: ("密钥 … 不能使用：{}。", "The key … cannot be used: {}."),
     _VALUES: ("控件“…”{}。", "The control … {}."),
 }
 """Functions that put a sentence around the words they are given."""
-RAISERS = {_KEYS: "Misuse", _VALUES: "Rejected", ("engine/pdf/values.py", "Fault"): "Rejected"}
+RAISERS = {_KEYS: "Misuse", _UNFIT: "Misuse", _VALUES: "Rejected", ("engine/pdf/values.py", "Fault"): "Rejected"}
 """Functions that raise a class of the tree for the code they are given."""
 INTRODUCTION = """\
 # Errors and findings
@@ -95,10 +97,11 @@ def _read(file: Path) -> Iterator[Entry]:
             en = words[words.index(zh) + 1] if zh and zh != words[-1] else ""
         if not (zh and en):
             continue
-        code = PREFIXES.get((place, name), "") + first.value
+        function = _UNFIT if name == _UNFIT[1] else (place, name)
+        code = PREFIXES.get(function, "") + first.value
         if re.fullmatch(r"[a-z]+(\.[a-z_]+)?", code) and ("." in code or name in CLASSES):
-            kind = name if name in CLASSES else RAISERS.get((place, name), "finding")
-            frames = FRAMES.get((place, name), ("{}", "{}"))
+            kind = name if name in CLASSES else RAISERS.get(function, "finding")
+            frames = FRAMES.get(function, ("{}", "{}"))
             yield Entry(code, kind, frames[0].format(zh), frames[1].format(en))
 
 

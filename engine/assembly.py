@@ -29,8 +29,9 @@ from engine.records.runs import Run
 from engine.sandbox import Sandbox
 from engine.settings import Settings
 from engine.trust.anchors import load_anchors
+from engine.trust.cryptoki import TokenSource
 from engine.trust.demo import ensure_demo, refuse_demo_anchors, refuse_demo_keys
-from engine.trust.keyring import Sources, Standing
+from engine.trust.keyring import KeySource, Sources, Standing
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Stamper
@@ -229,17 +230,19 @@ async def _open_trust(
     roots = load_anchors(trust.anchors) if trust.anchors else ()
     refuse_demo_anchors(roots, settings.environment)
     refuse_demo_keys(keys, settings.environment)
-    if keys is None or not roots or not authorities:
+    if not (keys or trust.tokens) or not roots or not authorities:
         demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
         await stack.enter_async_context(demo.serve())
-        keys = keys or demo.keyring_directory
+        keys = keys or (None if trust.tokens else demo.keyring_directory)
         authorities = authorities or demo.authorities
         roots = (*roots, *load_anchors(demo.anchors_directory))  # else the demo's own answers would not be believed
     client = TimestampClient(authorities, roots, proxy=trust.proxy)
     stack.push_async_callback(client.close)
     revocation = RevocationSource(roots, proxy=trust.proxy)
     stack.push_async_callback(revocation.close)
-    keyring = Sources([Pkcs12Keyring(keys)], standing, trust.holders, settings.environment)
+    sources: list[KeySource] = [Pkcs12Keyring(keys)] if keys else []
+    sources += map(TokenSource, trust.tokens)
+    keyring = Sources(sources, standing, trust.holders, settings.environment)
     stack.push_async_callback(keyring.close)
     return keyring, {
         Keyring: keyring,

@@ -25,6 +25,21 @@ class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``sm3``: asked for SM3 imprints only; ``sha256``: for those of the SHA-2 family."""
 
 
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token behind a PKCS#11 module (密码设备): an HSM, a smart card."""
+
+    module: Path
+    """The vendor's library, such as ``/usr/lib/softhsm/libsofthsm2.so``."""
+    label: str
+    """Label of the token."""
+    pin: Path
+    """File with the user PIN, mode 0600."""
+    parties: dict[str, str]
+    """Label of the private key by party."""
+    certificates: Path | None = None
+    """Folder with ``<party>.pem``: the party's certificate, then its issuers; None: they are on the token."""
+
+
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys, anchors and authorities. Everything empty means the demo PKI, which production refuses."""
 
@@ -34,6 +49,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Directory with the PEM or DER certificates that are trusted as roots."""
     timestamp_authorities: tuple[Authority, ...] = ()
     proxy: str | None = None
+    tokens: tuple[Token, ...] = ()
     holders: dict[str, str] = {}
     """Whom the certificate of a party must name; production signs for no party without it or the stage's ``holder``."""
 

@@ -18,7 +18,8 @@ from engine.pipeline.runner import initial_facts
 from engine.settings import Authority, Settings, Trust
 from engine.trust.demo import ensure_demo
 from tests.pipeline.toys import pipeline
-from tests.trust.paper import make_key
+from tests.trust.paper import draw_paper, make_key, valid_signatures
+from tests.trust.soft_hsm import SoftHsm
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,17 @@ def test_the_built_in_pipelines_are_found_from_the_source_tree() -> None:
         for file in folder.glob("*.toml")
     }
     assert {"labour-contract", "employment-agreement", "paper-archive"} <= names
+
+
+async def test_a_party_signs_with_a_key_on_a_token_that_settings_name(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "hsm").mkdir()
+    hsm = SoftHsm(tmp_path / "hsm")
+    hsm.make_token("office")
+    hsm.make_key("office", "key 1", "ec")
+    trust = Trust(tokens=(hsm.table("office", employer="key 1"),), holders={"employer": "Sample key 1"})
+    paper = draw_paper(tmp_path / "paper.pdf")
+    async with open_tools(Settings(home=home, trust=trust)) as tools:
+        options = {"as": "employer", "field": "party-a", "level": "B-B"}
+        (signed,), facts = await tools.run_stage("sign", options, (paper,), {}, tmp_path / "signed.pdf")
+    assert facts["signature:party-a"]["party"] == "employer"
+    assert valid_signatures(signed) == 1

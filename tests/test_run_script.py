@@ -153,7 +153,7 @@ def test_the_one_line_to_run_names_everything_that_is_missing(machine: Machine) 
     (line,) = [line for line in said.stderr.splitlines() if "apt-get" in line]
     before, packages = line.split(" --no-install-recommends ")
     assert before == "  sudo apt-get update && sudo apt-get install -y"
-    judges = {"poppler-utils", "qpdf", "openssl", "fontconfig", "redis-server", "shellcheck"}
+    judges = {"poppler-utils", "qpdf", "openssl", "fontconfig", "redis-server", "shellcheck", "softhsm2"}
     judges.add("libreoffice-writer-nogui")
     assert {*packages.split(), "rabbitmq-server"} == {*judges, "rabbitmq-server", "python3", "python3-venv"}
     assert not machine.heard(), "nothing is installed without the right to"

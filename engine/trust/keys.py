@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -18,27 +16,21 @@ from asn1crypto import algos
 from asn1crypto.x509 import Certificate
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
 from engine.errors import Misuse
 from engine.trust.acts import Once
 from engine.trust.clock import Clock, system_clock
+from engine.trust.fitness import chain_of, check_usage, check_validity, read_secret, unfit, weak
 from engine.trust.holders import Holder
+from engine.trust.mechanisms import digest_of_name, mechanism_for, padding_for
 from engine.trust.suites import sm2
 from engine.trust.suites.keys import Sm2Key
 from engine.trust.suites.libcrypto import NoSm2
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
-_DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha256": hashes.SHA256,
-    "sha384": hashes.SHA384,
-    "sha512": hashes.SHA512,
-}
-_PSS_FROM_BITS = 3000
-"""TS 119 312: RSASSA-PSS from 3000 bits has no end date; PKCS#1 v1.5 ends with 2028 at any size."""
 _PARTY_NAME = re.compile(r"[\w][\w.-]{0,99}")
 
 
@@ -113,33 +105,16 @@ class SoftwareKey:
         return True
 
     def mechanism(self, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
-        digest = _digest(digest_algorithm)
-        if isinstance(self.private, ec.EllipticCurvePrivateKey):
-            return algos.SignedDigestAlgorithm({"algorithm": f"{digest_algorithm}_ecdsa"})
-        if not self._uses_pss():
-            return algos.SignedDigestAlgorithm({"algorithm": f"{digest_algorithm}_rsa"})
-        hash_algorithm = algos.DigestAlgorithm({"algorithm": digest_algorithm})
-        parameters = algos.RSASSAPSSParams(
-            {
-                "hash_algorithm": hash_algorithm,
-                "mask_gen_algorithm": algos.MaskGenAlgorithm({"algorithm": "mgf1", "parameters": hash_algorithm}),
-                "salt_length": digest.digest_size,
-            }
-        )
-        return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters})
+        return mechanism_for(self.certificate, digest_algorithm)
 
     async def sign(self, data: bytes, digest_algorithm: str, act: str) -> bytes:  # noqa: ARG002  # nobody else to tell
-        digest = _digest(digest_algorithm)
+        digest = digest_of_name(digest_algorithm)
         if isinstance(self.private, ec.EllipticCurvePrivateKey):
             return self.private.sign(data, ec.ECDSA(digest))  # quicker than handing it to a thread
-        scheme = padding.PSS(padding.MGF1(digest), digest.digest_size) if self._uses_pss() else padding.PKCS1v15()
-        return await asyncio.to_thread(self.private.sign, data, scheme, digest)
+        return await asyncio.to_thread(self.private.sign, data, padding_for(self.certificate, digest), digest)
 
     async def recall(self, act: str) -> bytes | None:  # noqa: ARG002  # a repeatable key is never asked
         return None
-
-    def _uses_pss(self) -> bool:
-        return self.certificate.public_key.algorithm == "rsassa_pss" or self.private.key_size >= _PSS_FROM_BITS
 
 
 class Pkcs12Keyring:
@@ -173,7 +148,7 @@ class Pkcs12Keyring:
     ) -> SigningKey:
         """The party's key, usable now; ``keys.unknown_party``, ``.expired``, ``.usage`` … otherwise."""
         key = await self._load(party)
-        _check_validity(key.certificate, self._file(party), self._clock())
+        check_validity(key.certificate, str(self._file(party)), party, self._clock())
         return key
 
     async def certificate(self, party: str) -> Certificate:
@@ -217,7 +192,7 @@ def load_pkcs12(file: Path) -> SoftwareKey | Sm2Key:
 
     Blocks up to half a second: the passphrase is stretched on purpose.
     """
-    passphrase = _read_passphrase(file.with_suffix(".passphrase"))
+    passphrase = read_secret(file.with_suffix(".passphrase"), file.stem).encode("utf-8")
     try:
         content = file.read_bytes()
         bundle = pkcs12.load_pkcs12(content, passphrase)
@@ -235,16 +210,11 @@ def load_pkcs12(file: Path) -> SoftwareKey | Sm2Key:
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or private.key_size < (
         256 if isinstance(private, ec.EllipticCurvePrivateKey) else 2048
     ):
-        raise _refuse(
-            "weak",
-            file,
-            "只接受 2048 位以上的 RSA 密钥或 256 位以上的椭圆曲线密钥",
-            "only RSA keys from 2048 bits and elliptic-curve keys from 256 bits are accepted",
-        )
+        raise weak(str(file), file.stem)
     certificate = _convert(held.certificate)
-    _check_usage(certificate, file)
+    check_usage(certificate, str(file), file.stem)
     issuers = [_convert(entry.certificate) for entry in bundle.additional_certs]
-    return SoftwareKey(private, certificate, _order(certificate, issuers))
+    return SoftwareKey(private, certificate, chain_of(certificate, issuers))
 
 
 def _load_sm2(file: Path, content: bytes, passphrase: bytes) -> Sm2Key:
@@ -264,80 +234,12 @@ def _load_sm2(file: Path, content: bytes, passphrase: bytes) -> Sm2Key:
     if bundle.certificate is None:
         raise _mismatch(file)
     certificate = Certificate.load(bundle.certificate)
-    _check_usage(certificate, file)
-    return Sm2Key(bundle.key, certificate, _order(certificate, [Certificate.load(der) for der in bundle.others]))
-
-
-def _check_usage(certificate: Certificate, file: Path) -> None:
-    usage = certificate.key_usage_value
-    if usage is not None and not usage.native & {"non_repudiation", "digital_signature"}:
-        raise _refuse("usage", file, "证书不允许用于签名", "the certificate does not allow signing")
+    check_usage(certificate, str(file), file.stem)
+    return Sm2Key(bundle.key, certificate, chain_of(certificate, [Certificate.load(der) for der in bundle.others]))
 
 
 def _convert(certificate: x509.Certificate) -> Certificate:
     return Certificate.load(certificate.public_bytes(Encoding.DER))
-
-
-def _order(certificate: Certificate, issuers: list[Certificate]) -> tuple[Certificate, ...]:
-    """Sort issuers nearest first; certificates that are not in the chain are dropped."""
-    chain: list[Certificate] = []
-    current = certificate
-    while current.issuer != current.subject:
-        found = next((c for c in issuers if c.subject == current.issuer and c not in chain), None)
-        if found is None:
-            break
-        chain.append(found)
-        current = found
-    return tuple(chain)
-
-
-def _read_passphrase(file: Path) -> bytes:
-    try:
-        mode = stat.S_IMODE(file.stat().st_mode)
-        text = file.read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _refuse(
-            "passphrase_file", file, f"口令文件读不出来（{error}）", f"the passphrase file cannot be read ({error})"
-        ) from error
-    if mode & 0o077:
-        raise _refuse(
-            "permissions",
-            file,
-            f"权限为 {mode:04o}，他人可读；请执行 chmod 600",
-            f"its mode is {mode:04o}, so others can read it; run chmod 600",
-        )
-    return text.encode("utf-8")
-
-
-def _check_validity(certificate: Certificate, file: Path, now: datetime) -> None:
-    if now > certificate.not_valid_after:
-        day = certificate.not_valid_after.date().isoformat()
-        raise _refuse(
-            "expired",
-            file,
-            f"证书已于 {day} 过期，请换发证书",
-            f"the certificate expired on {day}; have a new one issued",
-        )
-    if now < certificate.not_valid_before:
-        day = certificate.not_valid_before.isoformat()
-        raise _refuse(
-            "not_yet_valid",
-            file,
-            f"证书要到 {day} 才生效，请检查本机时钟",
-            f"the certificate is valid only from {day}; check this machine's clock",
-        )
-
-
-def _digest(name: str) -> hashes.HashAlgorithm:
-    try:
-        return _DIGESTS[name]()
-    except KeyError:
-        raise Misuse(
-            "keys.digest",
-            zh=f"不支持摘要算法“{name}”，请改用：{'、'.join(_DIGESTS)}。",
-            en=f"The digest algorithm “{name}” is not supported; use one of {', '.join(_DIGESTS)}.",
-            digest=name,
-        ) from None
 
 
 def _wrong_passphrase(file: Path) -> Misuse:
@@ -353,10 +255,4 @@ def _mismatch(file: Path) -> Misuse:
 
 
 def _refuse(reason: str, file: Path, zh: str, en: str) -> Misuse:
-    return Misuse(
-        f"keys.{reason}",
-        zh=f"密钥文件 {file} 不能使用：{zh}。",
-        en=f"The key file {file} cannot be used: {en}.",
-        file=str(file),
-        party=file.stem,
-    )
+    return unfit(reason, str(file), file.stem, zh, en)

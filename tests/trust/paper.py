@@ -60,6 +60,18 @@ def make_key(kind: str, name: str, issuer: SoftwareKey | None = None, usage: str
     """A throw-away key with its certificate; ``usage`` is ca, sign or stamp."""
     private: PrivateKey
     private = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+    loaded = certify(private.public_key(), name, issuer, usage, private)
+    return SoftwareKey(private, loaded, (issuer.certificate, *issuer.chain) if issuer else ())
+
+
+def certify(
+    public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    name: str,
+    issuer: SoftwareKey | None,
+    usage: str = "sign",
+    own: PrivateKey | None = None,
+) -> asn1.Certificate:
+    """A certificate for a year; without an issuer the key's own."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.COUNTRY_NAME, "CN")])
     now = datetime.datetime.now(datetime.UTC)
     parent = x509.load_der_x509_certificate(issuer.certificate.dump()) if issuer else None
@@ -67,7 +79,7 @@ def make_key(kind: str, name: str, issuer: SoftwareKey | None = None, usage: str
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(parent.subject if parent else subject)
-        .public_key(private.public_key())
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - DAY)
         .not_valid_after(now + 365 * DAY)
@@ -89,9 +101,8 @@ def make_key(kind: str, name: str, issuer: SoftwareKey | None = None, usage: str
     )
     if usage == "stamp":
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-    certificate = builder.sign(issuer.private if issuer else private, hashes.SHA256())
-    loaded = asn1.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
-    return SoftwareKey(private, loaded, (issuer.certificate, *issuer.chain) if issuer else ())
+    certificate = builder.sign(issuer.private if issuer else own, hashes.SHA256())
+    return asn1.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
 
 
 def valid_signatures(file: Path) -> int:
