@@ -15,8 +15,14 @@ from engine.sandbox import Sandbox
 from engine.settings import load_settings
 from engine.trust import validation
 from engine.trust.anchors import load_anchors
+from engine.trust.inquiry import Inquiry
 from engine.trust.report import render_html
+from engine.trust.revocation import RevocationSource
+from engine.trust.revocation_store import RevocationStore
 from engine.trust.verdict import Integrity, Report, SignatureVerdict
+
+_PATIENCE = 5.0
+"""Seconds an authority has to say whether a certificate was revoked."""
 
 
 @click.command(
@@ -38,17 +44,29 @@ from engine.trust.verdict import Integrity, Report, SignatureVerdict
     type=click.Path(path_type=Path, dir_okay=False),
     help=str(Text(zh="另存一份可阅读的验证报告。", en="Also write a report that a person can read.")),
 )
+@click.option(
+    "--offline",
+    is_flag=True,
+    help=str(
+        Text(zh="不访问网络，只用文件内和已缓存的吊销信息。", en="Ask no network; only the file and what is cached.")
+    ),
+)
 @console.json_option
-def verify(file: Path, anchors: Path | None, html: Path | None, as_json: bool) -> int:
-    return asyncio.run(_verify(file, anchors, html, as_json))
+def verify(file: Path, anchors: Path | None, html: Path | None, offline: bool, as_json: bool) -> int:
+    return asyncio.run(_verify(file, anchors, html, offline, as_json))
 
 
-async def _verify(file: Path, anchors: Path | None, html: Path | None, as_json: bool) -> int:
-    roots = load_anchors(anchors) if anchors else assembly.trusted_roots(load_settings())
+async def _verify(file: Path, anchors: Path | None, html: Path | None, offline: bool, as_json: bool) -> int:
+    settings = load_settings()
+    roots = load_anchors(anchors) if anchors else assembly.trusted_roots(settings)
     sandbox = Sandbox(("engine.trust.inspection",))
+    source = None if offline else RevocationSource(roots, proxy=settings.trust.proxy, timeout=_PATIENCE)
     try:
-        report = await validation.verify(sandbox, file, roots)
+        inquiry = Inquiry(RevocationStore(settings.home / "revocation"), source)
+        report = await validation.verify(sandbox, file, roots, inquiry=inquiry)
     finally:
+        if source is not None:
+            await source.close()
         await sandbox.close()
     if html is not None:
         try:

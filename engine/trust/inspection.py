@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -42,6 +43,7 @@ from engine.trust.verdict import (
 _PADES = "/ETSI.CAdES.detached"
 _DETACHED = {_PADES, "/adbe.pkcs7.detached"}
 _TIMESTAMP = "/ETSI.RFC3161"
+_NOTHING = Evidence()
 _OVER_SHA1 = "/adbe.pkcs7.sha1"
 """Signs the SHA-1 of the bytes as its content (ISO 32000-1, 12.8.3.3); deprecated, but met in archives."""
 
@@ -53,14 +55,16 @@ def inspect_file(
     moment: datetime,
     only: str | None = None,
     later: bool = True,
+    found: Evidence = _NOTHING,
 ) -> Report:
     """Verdict on one file; ``digest`` is its SHA-256, ``anchors`` DER certificates, ``moment`` the time of judgement.
 
     ``only``: look at the signature of this field alone. ``later``: judge what was done after each signature.
+    ``found``: evidence beside what the file holds.
     """
     with file.open("rb") as stream:
         entries, findings, material = _read(file, stream, anchors, only, later)
-        verdicts = asyncio.run(judge_entries(entries, material, moment))
+        verdicts = asyncio.run(judge_entries(entries, replace(material, found=found), moment)).verdicts
     integrity = worst_integrity(verdicts)
     if findings and verdicts:
         integrity = worse_integrity(integrity, Integrity.INDETERMINATE)
@@ -78,6 +82,13 @@ def inspect_file(
         findings=tuple(findings),
         checked_at=moment,
     )
+
+
+def list_unproven(file: Path, anchors: tuple[bytes, ...], moment: datetime) -> tuple[tuple[bytes, ...], ...]:
+    """Trusted paths, certificate to anchor, of which the file does not say for all whether they were revoked; DER."""
+    with file.open("rb") as stream:
+        entries, _, material = _read(file, stream, anchors, None, later=False)
+        return asyncio.run(judge_entries(entries, material, moment)).unproven
 
 
 def _read(

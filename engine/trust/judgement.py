@@ -56,7 +56,15 @@ class _Judged:
     level: str | None = None
 
 
-async def judge_entries(entries: list[Entry], material: Material, moment: datetime) -> tuple[SignatureVerdict, ...]:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Verdicts in the order of the file, and the paths with members of which nobody says whether they were revoked."""
+
+    verdicts: tuple[SignatureVerdict, ...]
+    unproven: tuple[tuple[bytes, ...], ...]
+
+
+async def judge_entries(entries: list[Entry], material: Material, moment: datetime) -> Judgement:
     """Trust, newest first: what a trusted document timestamp covers is judged for the time that it proves."""
     judged: list[_Judged] = []
     course = _Course(moment)
@@ -83,7 +91,8 @@ async def judge_entries(entries: list[Entry], material: Material, moment: dateti
         verdicts.append(_state(found, begun_at))
         if found.entry.kind == "timestamp" and found.trust is Trust.TRUSTED and found.entry.is_sound:
             begun_at = max(begun_at or found.stamps[0].at, found.stamps[0].at)
-    return tuple(verdicts)
+    unproven = dict.fromkeys(standing.path for standing in course.known.values() if standing.unknown)
+    return Judgement(tuple(verdicts), tuple(unproven))
 
 
 async def _judge_timestamp(found: _Judged, proof: Proof, material: Material, course: _Course) -> None:
@@ -110,7 +119,7 @@ async def _judge_signature(found: _Judged, proof: Proof, material: Material, cou
         own.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
         if believed is Trust.TRUSTED and at < moment:
             moment, unknown = at, standing.unknown
-    found.standing = await judge_path(proof.signer, proof.others, material, moment, None)
+    found.standing = await course.judge(proof, material, moment, None)
     if found.standing.cause is None:
         every = tuple(dict.fromkeys((*found.standing.unknown, *unknown)))
         found.standing = replace(found.standing, unknown=every)

@@ -15,6 +15,7 @@ from asn1crypto.x509 import Certificate
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import (
     ExpiredError,
+    InsufficientRevinfoError,
     InvalidCertificateError,
     NotYetValidError,
     PathError,
@@ -22,6 +23,7 @@ from pyhanko_certvalidator.errors import (
     RevokedError,
     ValidationError,
 )
+from pyhanko_certvalidator.path import ValidationPath
 
 from engine.trust.chains import load_certificate, needs_no_revocation
 from engine.trust.evidence import Evidence
@@ -36,12 +38,22 @@ _NEVER = frozenset({"md2", "md5"})
 """What no path may rest on; old roots and archives still carry SHA-1, and the verdict names it."""
 
 
+_NOTHING = Evidence()
+
+
 @dataclass(frozen=True)
 class Material:
-    """The anchors of whoever asks and what a file brings along."""
+    """The anchors of whoever asks, what a file brings along, and what was found elsewhere."""
 
     anchors: tuple[bytes, ...]
     evidence: Evidence
+    found: Evidence = _NOTHING
+    """Counts for trust; a level is what the file holds by itself."""
+
+    @functools.cached_property
+    def known(self) -> Evidence:
+        own, other = self.evidence, self.found
+        return Evidence(own.certificates + other.certificates, own.ocsps + other.ocsps, own.crls + other.crls)
 
 
 async def judge_path(
@@ -50,15 +62,35 @@ async def judge_path(
     """Say whether the certificate led to an anchor at ``moment``; ``purpose`` is an extended key usage it must have."""
     if not material.anchors:
         return Standing(SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
-    pool = [*others, *filter(_leads_on, _load_all(Certificate, material.evidence.certificates))]
+    pool = [*others, *filter(_leads_on, _load_all(Certificate, material.known.certificates))]
+    try:
+        try:
+            path = await _find_path(certificate, pool, material.known, material, moment, purpose)
+        except InsufficientRevinfoError:
+            # Answers too old or too new for the moment: as good as none, which is not for the path to say.
+            path = await _find_path(certificate, pool, _NOTHING, material, moment, purpose)
+    except (PathError, ValidationError, ValueError, TypeError, KeyError) as error:
+        return _explain(error)
+    members = tuple(member.dump() for member in path.iter_certs(include_root=True))[::-1]
+    return _judge_revocation(members or (certificate.dump(),), material, moment)
+
+
+async def _find_path(
+    certificate: Certificate,
+    pool: Sequence[Certificate],
+    evidence: Evidence,
+    material: Material,
+    moment: datetime,
+    purpose: str | None,
+) -> ValidationPath:
     serials = {certificate.serial_number, *(other.serial_number for other in pool)}
     context = ValidationContext(
         trust_roots=_load_all(Certificate, material.anchors),
         other_certs=pool,
         moment=moment,
         allow_fetching=False,
-        crls=_load_all(CertificateList, material.evidence.crls),
-        ocsps=_load_all(OCSPResponse, [der for der in material.evidence.ocsps if _serials(der) & serials]),
+        crls=_load_all(CertificateList, evidence.crls),
+        ocsps=_load_all(OCSPResponse, [der for der in evidence.ocsps if _serials(der) & serials]),
         revocation_mode="soft-fail",
         weak_hash_algos=_NEVER,
         time_tolerance=_TOLERANCE,
@@ -66,15 +98,9 @@ async def judge_path(
         signature_validator=SuiteValidator(),
     )
     validator = CertificateValidator(certificate, validation_context=context)
-    try:
-        if purpose is None:
-            path = await validator.async_validate_usage(set())
-        else:
-            path = await validator.async_validate_usage(set(), {purpose}, extended_optional=False)
-    except (PathError, ValidationError, ValueError, TypeError, KeyError) as error:
-        return _explain(error)
-    members = tuple(member.dump() for member in path.iter_certs(include_root=True))[::-1]
-    return _judge_revocation(members or (certificate.dump(),), material, moment)
+    extended = set() if purpose is None else {purpose}
+    path: ValidationPath = await validator.async_validate_usage(set(), extended, extended_optional=not extended)
+    return path
 
 
 def trust_of(standing: Standing, material: Material) -> Trust:
@@ -121,15 +147,14 @@ def _judge_revocation(path: tuple[bytes, ...], material: Material, moment: datet
         certificate, issuer = load_certificate(own), load_certificate(above)
         if certificate is None or issuer is None or needs_no_revocation(certificate):
             continue
-        told = [
-            status
-            for status in statuses(certificate, issuer, material.evidence)
-            if moment <= status.fresh_until + _TOLERANCE and status.since <= certificate.not_valid_after_utc
-        ]
+        told = list(statuses(certificate, issuer, material.known))
         revoked = _revoked_by(told, moment)
         if revoked is not None:
             return Standing(SubIndication.REVOKED_CA_NO_POE if number else SubIndication.REVOKED_NO_POE, revoked, path)
-        if not told:
+        if not any(
+            moment <= status.fresh_until + _TOLERANCE and status.since <= certificate.not_valid_after_utc
+            for status in told
+        ):
             unknown.append(Certificate.load(own).subject.human_friendly)
     return Standing(None, None, path, tuple(unknown))
 

@@ -41,7 +41,9 @@ _KEPT = 4096
 
 
 @dataclass(slots=True)
-class _Answer:
+class Answer:
+    """What an authority said of a certificate; ``kind`` is ocsp or crl."""
+
     kind: str
     der: bytes
     status: Status
@@ -72,7 +74,7 @@ class RevocationSource(Outbound):
         self._clock = clock
         loaded = [load_certificate(anchor.dump()) for anchor in anchors]
         self._anchors = [anchor for anchor in loaded if anchor is not None]
-        self._answers: dict[bytes, _Answer] = {}
+        self._answers: dict[bytes, Answer] = {}
         self._fetched: dict[str, bytes] = {}
         self._chains: dict[bytes, list[x509.Certificate]] = {}
         self._locks: dict[bytes, asyncio.Lock] = {}
@@ -134,9 +136,10 @@ class RevocationSource(Outbound):
                     return [found]
         return []
 
-    async def _answer(
+    async def tell(
         self, certificate: x509.Certificate, issuer: x509.Certificate, *, only_lists: bool = False
-    ) -> _Answer:
+    ) -> Answer:
+        """A fresh answer about a certificate, be it good or bad; raises Unavailable ``revocation.unavailable``."""
         key = certificate.fingerprint(SHA256())
         async with self._locks.setdefault(key, asyncio.Lock()):
             now = self._clock()
@@ -146,6 +149,12 @@ class RevocationSource(Outbound):
                 if len(self._answers) >= _KEPT:
                     self._answers.clear()
                 self._answers[key] = known
+        return known
+
+    async def _answer(
+        self, certificate: x509.Certificate, issuer: x509.Certificate, *, only_lists: bool = False
+    ) -> Answer:
+        known = await self.tell(certificate, issuer, only_lists=only_lists)
         if known.status.revoked_at is not None:
             who = certificate.subject.rfc4514_string()
             raise Rejected(
@@ -159,7 +168,7 @@ class RevocationSource(Outbound):
 
     async def _ask(
         self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime, *, only_lists: bool
-    ) -> _Answer:
+    ) -> Answer:
         failures: list[str] = []
         for address in [] if only_lists else addresses(certificate, OCSP):
             try:
@@ -169,7 +178,7 @@ class RevocationSource(Outbound):
                 continue
             status = read_ocsp(der, certificate, issuer, now)
             if status is not None:
-                return _Answer("ocsp", der, status)
+                return Answer("ocsp", der, status)
             failures.append(f"{address}: no valid answer")
         for address in list_addresses(certificate):
             try:
@@ -179,7 +188,7 @@ class RevocationSource(Outbound):
                 continue
             status = read_list(der, certificate, issuer, now)
             if status is not None:
-                return _Answer("crl", der, status)
+                return Answer("crl", der, status)
             failures.append(f"{address}: no valid list")
         raise _unavailable(certificate, failures)
 

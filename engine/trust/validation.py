@@ -1,4 +1,4 @@
-"""Verifies the signatures of any PDF, offline; comments added after a signature count as changes to the document.
+"""Verifies the signatures of any PDF; comments added after a signature count as changes to the document.
 
 Foreign bytes are opened in a limited child only. Whatever its parsers object to becomes part of the verdict: a file
 that cannot be read is never reported as good, and never as an error of ours.
@@ -14,35 +14,55 @@ from pathlib import Path
 
 from asn1crypto.x509 import Certificate
 
-from engine.errors import Defect, Rejected
+from engine.errors import Defect, Rejected, SealflowError
 from engine.sandbox import Caller
 from engine.trust.clock import system_clock
-from engine.trust.inspection import inspect_file
+from engine.trust.evidence import Evidence
+from engine.trust.inquiry import Inquiry
+from engine.trust.inspection import inspect_file, list_unproven
 from engine.trust.verdict import Finding, Integrity, Report, Trust
 
 
-async def verify(sandbox: Caller, file: Path, anchors: Sequence[Certificate], *, at: datetime | None = None) -> Report:
-    """Check every signature of a file; ``at`` is the time to judge for, now if None. Never raises for its bytes.
+async def verify(
+    sandbox: Caller,
+    file: Path,
+    anchors: Sequence[Certificate],
+    *,
+    at: datetime | None = None,
+    inquiry: Inquiry | None = None,
+) -> Report:
+    """Check every signature of a file; never raises for its bytes.
 
-    Raises Rejected ``document.missing`` when there is no file.
+    ``anchors``: whom to trust. ``at``: the time to judge for, now if None. ``inquiry``: where to learn of revocations
+    the file says nothing about; None, and the file has to say it itself. Raises Rejected ``document.missing`` when
+    there is no file.
     """
     moment = at or system_clock()
     digest = await asyncio.to_thread(_digest, file)
+    trusted = tuple(anchor.dump() for anchor in anchors)
     try:
-        return await sandbox.call(inspect_file, file, digest, tuple(anchor.dump() for anchor in anchors), moment)
+        report = await sandbox.call(inspect_file, file, digest, trusted, moment)
+        if inquiry is not None and any(entry.unknown_revocation for entry in report.signatures):
+            found = await inquiry.evidence(await sandbox.call(list_unproven, file, trusted, moment))
+            if found != Evidence():
+                report = await sandbox.call(inspect_file, file, digest, trusted, moment, found=found)
+        return report
     except (Rejected, Defect) as error:
-        finding = Finding(error.code, error.text.zh, error.text.en)
-        return Report(
-            file=file.name,
-            size=file.stat().st_size,
-            digest=digest,
-            integrity=Integrity.INDETERMINATE,
-            trust=Trust.UNCHECKED,
-            level=None,
-            signatures=(),
-            findings=(finding,),
-            checked_at=moment,
-        )
+        return _unjudged(file, digest, moment, error)
+
+
+def _unjudged(file: Path, digest: str, moment: datetime, error: SealflowError) -> Report:
+    return Report(
+        file=file.name,
+        size=file.stat().st_size,
+        digest=digest,
+        integrity=Integrity.INDETERMINATE,
+        trust=Trust.UNCHECKED,
+        level=None,
+        signatures=(),
+        findings=(Finding(error.code, error.text.zh, error.text.en),),
+        checked_at=moment,
+    )
 
 
 def _digest(file: Path) -> str:
