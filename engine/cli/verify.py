@@ -19,6 +19,7 @@ from engine.trust.inquiry import Inquiry
 from engine.trust.report import render_html
 from engine.trust.revocation import RevocationSource
 from engine.trust.revocation_store import RevocationStore
+from engine.trust.suites.words import explain_algorithm
 from engine.trust.verdict import Integrity, Report, SignatureVerdict
 
 _PATIENCE = 5.0
@@ -123,6 +124,9 @@ def _tell_signature(signature: SignatureVerdict) -> None:
         lines.append(f"{Text('可信时间', 'Proven time')} {console.local_time(signature.proven_at)}")
     if signature.level:
         lines.append(signature.level)
+    if signature.algorithm:
+        words = explain_algorithm(signature.algorithm)
+        lines.append(f"{Text('算法', 'Algorithm')} {signature.algorithm}" + (f" ({words})" if words else ""))
     lines += [str(finding.text) for finding in (*signature.findings, *signature.later_changes)]
     for line in filter(None, lines):
         console.print_indented(line)

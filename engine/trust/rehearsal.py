@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from asn1crypto.algos import SignedDigestAlgorithm
+from asn1crypto.keys import PublicKeyInfo
 from asn1crypto.x509 import Certificate
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +26,7 @@ from engine.trust.evidence import Evidence
 from engine.trust.inspection import inspect_file
 from engine.trust.preparation import SignatureOrder, prepare_signature
 from engine.trust.revisions import ArchiveOrder, list_signers, prepare_archive
+from engine.trust.suites import sm2
 
 _OBJECTS = (
     b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[4 0 R 5 0 R]>>>>",
@@ -74,6 +76,9 @@ def rehearse(folder: Path) -> None:
     asyncio.run(embed(source, tail, hole, b"", folder / "archived.pdf"))
     for file in (source, folder / "archived.pdf"):
         inspect_file(file, hashlib.sha256().hexdigest(), (certificate.dump(),), now)
+    if sm2.is_available():
+        other = sm2.Sm2PrivateKey.generate()
+        sm2.verify(PublicKeyInfo.load(other.public_info), other.sign(b""), b"")
 
 
 with tempfile.TemporaryDirectory() as _folder:

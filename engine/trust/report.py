@@ -7,6 +7,7 @@ from html import escape
 from string import Template
 
 from engine.trust.report_style import PAGE
+from engine.trust.suites.words import explain_algorithm
 from engine.trust.verdict import Finding, Integrity, Report, SignatureVerdict, Stamp, Trust
 
 _BEIJING = timezone(timedelta(hours=8))
@@ -124,7 +125,7 @@ def _signature(number: int, entry: SignatureVerdict) -> str:
         (("签发机构", "Issuer"), _name(entry.issuer)),
         (("证书序列号", "Serial"), _code(entry.serial)),
         (("证书指纹 SHA-256", "Certificate SHA-256"), _code(entry.certificate)),
-        (("算法", "Algorithm"), _code(entry.algorithm)),
+        (("算法", "Algorithm"), _algorithm(entry.algorithm)),
     ]
     body = "".join(f"<tr><th>{_both(*title)}</th><td>{value}</td></tr>" for title, value in rows if value)
     return f'<section class="card {tone}"><h2><i>{number}</i>{kind}</h2><table>{body}</table></section>'
@@ -189,6 +190,11 @@ def _name(name: str | None) -> str:
 
 def _code(text: str | None) -> str:
     return f"<code>{escape(text)}</code>" if text else ""
+
+
+def _algorithm(algorithm: str | None) -> str:
+    words = explain_algorithm(algorithm)
+    return _code(algorithm) + (f" <small>{_both(words.zh, words.en)}</small>" if words else "")
 
 
 def _both(zh: str, en: str) -> str:

@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.errors import Misuse
 from engine.trust.authority.certificates import make_issuing, make_party, make_root
 from engine.trust.authority.pki import write_pkcs12
 from engine.trust.keys import Pkcs12Keyring, SoftwareKey
+from engine.trust.suites import libcrypto, sm2
 
 ROOT = make_root()
 ISSUING = make_issuing(ROOT, "http://127.0.0.1:9")
@@ -305,3 +307,60 @@ async def test_a_key_never_shows_itself_in_words() -> None:
     key = software_key(rsa_key(2048))
     assert str(key.private.private_numbers().d) not in repr(key)
     assert repr(key) == "SoftwareKey('Common Name: Sample')"
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def national(tmp_path: Path) -> Path:
+    """An SM2 key and certificate in a PKCS#12 file, all made with the openssl command."""
+    openssl(tmp_path, "genpkey", "-algorithm", "SM2", "-out", "key.pem")
+    request = ["req", "-x509", "-new", "-key", "key.pem", "-sm3", "-sigopt", "distid:1234567812345678"]
+    openssl(tmp_path, *request, "-subj", "/CN=Sample", "-addext", "keyUsage=nonRepudiation", "-out", "own.pem")
+    export = ["pkcs12", "-export", "-inkey", "key.pem", "-in", "own.pem", "-passout", "pass:open"]
+    openssl(tmp_path, *export, "-out", "made.p12")
+    write(tmp_path, "sample", (tmp_path / "made.p12").read_bytes())
+    return tmp_path
+
+
+async def test_an_sm2_key_of_the_openssl_command_signs_over_sm3_and_says_so(national: Path) -> None:
+    key = await Pkcs12Keyring(national).key("sample")
+    assert (key.digest_algorithm, key.repeatable) == ("sm3", True)
+    assert key.mechanism("sm3").native == {"algorithm": "sm2_sm3", "parameters": None}
+    signature = await key.sign(b"attributes", "sm3", "act")
+    assert sm2.verify(key.certificate.public_key, signature, b"attributes")
+    assert not sm2.verify(key.certificate.public_key, signature, b"attribute")
+    assert "Sample" in repr(key)
+
+
+async def test_a_wrong_passphrase_of_an_sm2_key_is_called_so(national: Path) -> None:
+    (national / "sample.passphrase").write_text("shut")
+    assert (await refusal(national)).code == "keys.passphrase"
+
+
+async def test_an_sm2_key_without_its_certificate_is_refused(national: Path) -> None:
+    openssl(national, "pkcs12", "-export", "-inkey", "key.pem", "-nocerts", "-passout", "pass:open", "-out", "bare.p12")
+    write(national, "sample", (national / "bare.p12").read_bytes())
+    assert (await refusal(national)).code == "keys.mismatch"
+
+
+async def test_an_sm2_key_that_may_not_sign_is_refused(national: Path) -> None:
+    request = ["req", "-x509", "-new", "-key", "key.pem", "-sm3", "-subj", "/CN=Sample"]
+    openssl(national, *request, "-addext", "keyUsage=keyEncipherment", "-out", "own.pem")
+    export = ["pkcs12", "-export", "-inkey", "key.pem", "-in", "own.pem", "-passout", "pass:open"]
+    openssl(national, *export, "-out", "made.p12")
+    write(national, "sample", (national / "made.p12").read_bytes())
+    assert (await refusal(national)).code == "keys.usage"
+
+
+async def test_a_machine_without_sm2_says_what_the_key_needs(national: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libcrypto, "_NAMES", ())
+    libcrypto.libcrypto.cache_clear()
+    try:
+        refused = await refusal(national)
+    finally:
+        libcrypto.libcrypto.cache_clear()
+    assert refused.code == "keys.no_sm2"
+    assert "OpenSSL 3" in refused.say("zh") and "OpenSSL 3" in refused.say("en")
