@@ -24,6 +24,7 @@ from engine.records import attention, journal, runs
 from engine.records.cluster.supervisor import Cluster
 from engine.records.database import Database, migrate
 from engine.records.effects import MemoryLedger, PostgresLedger
+from engine.records.intents import MemoryIntents, PostgresIntents
 from engine.records.key_standing import PostgresStanding
 from engine.records.runs import Run
 from engine.sandbox import Sandbox
@@ -31,6 +32,7 @@ from engine.settings import Settings
 from engine.trust.anchors import load_anchors
 from engine.trust.cryptoki import TokenSource
 from engine.trust.demo import ensure_demo, refuse_demo_anchors, refuse_demo_keys
+from engine.trust.intent import Intents
 from engine.trust.keyring import KeySource, Sources, Standing
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
@@ -58,7 +60,7 @@ BUILTIN_PIPELINES = tuple(
 )
 _CLOCK_SLACK = 0.1
 """Seconds beyond a wait: the database's clock decides when a run is due."""
-SERVICES: tuple[type, ...] = (Sandbox, Keyring, TimestampClient, Stamper, RevocationSource)
+SERVICES: tuple[type, ...] = (Sandbox, Keyring, TimestampClient, Stamper, RevocationSource, Intents)
 """Types a stage may name to receive the engine's own instance."""
 
 
@@ -183,10 +185,13 @@ def make_catalogue(registry: Registry, services: Mapping[type, object]) -> Catal
 
 
 @asynccontextmanager
-async def open_tools(settings: Settings, standing: Standing | None = None) -> AsyncIterator[Tools]:
+async def open_tools(
+    settings: Settings, standing: Standing | None = None, intents: Intents | None = None
+) -> AsyncIterator[Tools]:
     """Sandbox, plugins and trust; the demo PKI where settings name no keys of their own.
 
-    ``standing``: asked before every use of a key; None where there are no records to ask.
+    ``standing``: asked before every use of a key; None where there are no records to ask. ``intents``: the tokens of
+    the records; without records none outlives the call.
     """
     async with AsyncExitStack() as stack:
         registry = load_registry(settings)
@@ -194,6 +199,7 @@ async def open_tools(settings: Settings, standing: Standing | None = None) -> As
         sandbox = Sandbox(PRELOADED)
         stack.push_async_callback(sandbox.close)
         keyring, services = await _open_trust(settings, standing, stack)
+        services[Intents] = intents or MemoryIntents(unattended(settings))
         catalogue = make_catalogue(registry, {Sandbox: sandbox, **services})
         yield Tools(settings, registry, sandbox, catalogue, keyring)
 
@@ -203,7 +209,8 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
     """Everything; records are opened first because without them nothing may begin."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_records(settings))
-        tools = await stack.enter_async_context(open_tools(settings, PostgresStanding(database)))
+        records = PostgresStanding(database), PostgresIntents(database, unattended(settings))
+        tools = await stack.enter_async_context(open_tools(settings, *records))
         storage = tools.registry.provider(Storage, settings.storage)
         pins = Pins(database, storage, tools.catalogue, settings.home / "resources")
         work = settings.work
@@ -212,6 +219,11 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
             database, storage, PostgresLedger(database), pins, pace, observer or Silent(), tools.sandbox.document
         )
         yield Engine(tools, database, storage, pins, runner)
+
+
+def unattended(settings: Settings) -> frozenset[str] | None:
+    """Parties that may sign without being asked; None, outside production: all of them."""
+    return frozenset(settings.trust.unattended) if settings.environment == "production" else None
 
 
 def trusted_roots(settings: Settings) -> tuple[Certificate, ...]:

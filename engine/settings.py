@@ -52,6 +52,8 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: tuple[Token, ...] = ()
     holders: dict[str, str] = {}
     """Whom the certificate of a party must name; production signs for no party without it or the stage's ``holder``."""
+    unattended: tuple[str, ...] = ()
+    """Parties that in production may sign without being asked, such as the company whose system submits."""
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

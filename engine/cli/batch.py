@@ -18,11 +18,11 @@ import click
 
 from engine import assembly
 from engine.assembly import Engine
+from engine.canonical import canonical_json
 from engine.cli import console
 from engine.cli.run import exit_status, failure
 from engine.errors import Misuse, SealflowError, Unavailable
 from engine.language import Text
-from engine.pipeline.definition import canonical_json
 from engine.pipeline.delivery import deliver, unwritable
 from engine.pipeline.runner import initial_facts
 from engine.sandbox import existing

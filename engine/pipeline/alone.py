@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from engine.errors import Conflict
 from engine.pipeline.delivery import deliver
-from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
+from engine.pipeline.stage import Done, Effect, Facts, Ledger, Paused, Stage, Work, select_facts
 from engine.pipeline.step import refuse_changed_bytes, work_folder
 from engine.vendors.protocols import Storage
 
@@ -29,22 +31,33 @@ async def run_alone(
 
     Raises what the stage raises, and Conflict ``stage.waits`` for a stage that waits for an event.
     """
+    subject, known, added = f"alone/{uuid.uuid4()}", dict(facts), dict[str, Any]()
     with work_folder() as folder:
-        read = {name: facts[name] for name in stage.reads if name in facts}
-        work = Work(sources, read, folder, f"alone/{uuid.uuid4()}", ledger, storage)
-        result = await stage.run(work)
-        if isinstance(result, Paused):
-            raise Conflict(
-                "stage.waits",
-                zh=f"阶段 {stage.name} 需等待事件“{result.event}”，单独运行没有意义。请在流程中使用它。",
-                en=f"The stage {stage.name} waits for the event '{result.event}'; alone it has nothing to do. "
-                "Use it in a pipeline.",
-                event=result.event,
-            )
-        outputs = sources if result.outputs is None else result.outputs
-        if stage.effect is not Effect.REWRITES:
-            refuse_changed_bytes(stage.name, sources, outputs)
-        return deliver(outputs, target), result.facts
+        for part in itertools.count():
+            workspace = folder / str(part)
+            workspace.mkdir()
+            work = Work(sources, select_facts(stage.reads, known), workspace, subject, ledger, storage)
+            result = await stage.run(work)
+            if isinstance(result, Paused):
+                raise result.reason or _waits(stage, result.event)
+            outputs = sources if result.outputs is None else result.outputs
+            if stage.effect is not Effect.REWRITES:
+                refuse_changed_bytes(stage.name, sources, outputs)
+            known |= result.facts
+            added |= result.facts
+            if isinstance(result, Done):
+                break
+            sources = outputs
+        return deliver(outputs, target), added
+
+
+def _waits(stage: Stage, event: str) -> Conflict:
+    return Conflict(
+        "stage.waits",
+        zh=f"阶段 {stage.name} 需等待事件“{event}”，单独运行没有意义。请在流程中使用它。",
+        en=f"The stage {stage.name} waits for the event '{event}'; alone it has nothing to do. Use it in a pipeline.",
+        event=event,
+    )
 
 
 class ScratchStorage:

@@ -7,7 +7,6 @@ the files they name, so that a new version on disk never changes a document that
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.canonical import canonical_json
 from engine.errors import Misuse
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -53,11 +53,6 @@ class Definition:
     @property
     def digest(self) -> str:
         return hashlib.sha256(canonical_json(self.to_dict())).hexdigest()
-
-
-def canonical_json(value: object) -> bytes:
-    """The one JSON form that digests are taken of: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def from_dict(record: Mapping[str, Any]) -> Definition:

@@ -180,8 +180,13 @@ class Runner:
                 names=_names(run),
             )
             if isinstance(performed, Paused):
-                await self._settle(progress.pause, run, performed.event)
+                reason = None if performed.reason is None else performed.reason.to_dict()
+                await self._settle(progress.pause, run, performed.events, dict(performed.facts), reason)
                 return None
+            if performed.partly:
+                async with self.database.transaction() as connection:
+                    outputs, facts = list(performed.outputs), dict(performed.facts)
+                    return await progress.revise(connection, run, stage.name, outputs, facts)
             outcome = performed
         record = StageRecord(
             ordinal=run.cursor,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from engine.errors import Rejected
+from engine.errors import Rejected, SealflowError
 from engine.vendors.protocols import Storage
 
 Facts = Mapping[str, Any]
@@ -90,13 +90,38 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
-    """The run waits for an event from outside; the worker is free. The stage runs again when the event came.
+class Partly:
+    """A part is done and shall last: its files become the run's, its facts are added, and the stage runs again at once.
 
-    The event's payload is then the fact ``event:<name>``.
+    For work that must not be lost, nor done in another order, because what follows it fails.
+    """
+
+    outputs: tuple[Path, ...]
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The run waits for an event from outside; the worker is free. The stage runs again when one came.
+
+    ``event``: what people are told to deliver; ``also``: what it listens to beside. Waiting for NAME, it goes on at
+    NAME:QUALIFIER, too. The payload is then the fact ``event:<name as it came>``. ``reason``: why it waits again.
     """
 
     event: str
+    also: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=dict)
+    reason: SealflowError | None = None
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        return (self.event, *self.also)
+
+
+def select_facts(reads: frozenset[str], facts: Facts) -> dict[str, Any]:
+    """The facts a stage looks at, in order of their names."""
+    beginnings = tuple(name[:-1] for name in reads if name.endswith(":*"))
+    return {name: facts[name] for name in sorted(facts) if name in reads or name.startswith(beginnings)}
 
 
 class Stage(Protocol):
@@ -104,7 +129,7 @@ class Stage(Protocol):
 
     ``name``: its name in ``use``. ``version``: part of the checkpoint key, raised when the output changes.
     ``purpose`` (optional, a ``Text``): one line for people. ``reads``: names of the facts it looks at, part of the
-    checkpoint key. A field typed with a vendor Protocol names a
+    checkpoint key; ``NAME:*`` stands for all that begin so. A field typed with a vendor Protocol names a
     provider in the file and receives the instance; a field typed with a service of the engine receives that service
     and cannot be set in the file. A field ``as_`` is the option ``as``.
     """
@@ -114,6 +139,6 @@ class Stage(Protocol):
     effect: ClassVar[Effect]
     reads: ClassVar[frozenset[str]]
 
-    async def run(self, work: Work) -> Done | Paused:
+    async def run(self, work: Work) -> Done | Partly | Paused:
         """Do the work; raises Rejected, Unavailable or InDoubt of ``engine.errors``."""
         ...

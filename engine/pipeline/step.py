@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.canonical import canonical_json
 from engine.errors import Defect, Rejected, Unavailable
-from engine.pipeline.definition import canonical_json
-from engine.pipeline.stage import Effect, Facts, Ledger, Paused, Stage, Work
+from engine.pipeline.stage import Effect, Facts, Ledger, Partly, Paused, Stage, Work, select_facts
 from engine.vendors.protocols import Storage
 
 _CHUNK = 1024 * 1024
@@ -27,10 +27,11 @@ _NAME_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step left behind: digests of its files and the facts it adds."""
+    """What a step left behind: digests of its files and the facts it adds; ``partly``: it goes on from there."""
 
     outputs: tuple[str, ...]
     facts: Facts
+    partly: bool = False
 
 
 def checkpoint_key(stage: Stage, options: Mapping[str, Any], inputs: tuple[str, ...], facts: Facts) -> str:
@@ -40,7 +41,7 @@ def checkpoint_key(stage: Stage, options: Mapping[str, Any], inputs: tuple[str, 
         "version": stage.version,
         "options": dict(options),
         "inputs": list(inputs),
-        "facts": {name: facts[name] for name in sorted(stage.reads) if name in facts},
+        "facts": select_facts(stage.reads, facts),
     }
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
@@ -67,8 +68,7 @@ async def perform(
         workspace.mkdir()
         stored = [await storage.get(digest, folder) for digest in inputs]
         sources = tuple(_named(folder, stored, names)) if names else tuple(stored)
-        read = {name: facts[name] for name in stage.reads if name in facts}
-        work = Work(sources, read, workspace, subject, ledger, storage, progress)
+        work = Work(sources, select_facts(stage.reads, facts), workspace, subject, ledger, storage, progress)
         result = await stage.run(work)
         if isinstance(result, Paused):
             return result
@@ -76,7 +76,8 @@ async def perform(
             return Outcome(inputs, result.facts)
         if stage.effect is not Effect.REWRITES:
             await asyncio.to_thread(refuse_changed_bytes, stage.name, sources, result.outputs)
-        return Outcome(tuple([await storage.put(path) for path in result.outputs]), result.facts)
+        stored_outputs = tuple([await storage.put(path) for path in result.outputs])
+        return Outcome(stored_outputs, result.facts, isinstance(result, Partly))
 
 
 @contextmanager

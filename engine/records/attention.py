@@ -9,24 +9,25 @@ from engine.errors import Conflict
 from engine.records import journal, outbox
 from engine.records.canonical import encode
 from engine.records.database import Connection
-from engine.records.runs import unknown_run
+from engine.records.runs import FINAL, over, unknown_run
 from engine.records.statements import statements
 
 _SQL = statements("attention")
-_FINAL = ("done", "rejected", "cancelled")
 
 
 async def resume(connection: Connection, run_id: UUID, event: str, payload: dict[str, Any]) -> bool:
-    """Deliver an event; its payload becomes the fact ``event:<name>``. True: the run waited for it and goes on.
+    """Deliver an event, NAME or NAME:QUALIFIER; its payload becomes the fact ``event:<event>``.
+
+    True: the run waited for it and goes on.
 
     An event that comes before the run waits for it is kept until it does (False); of several the first counts, and a
     repetition of the one the run already had is dropped. Raises Rejected ``run.unknown``, Conflict ``run.over``.
     """
-    run = await _hold(connection, run_id)
+    run = await _hold(connection, run_id, event)
     arguments = {"id": run_id, "event": event, "payload": encode(payload)}
-    if run["state"] in _FINAL:
-        raise _over(run_id, run["state"])
-    if run["state"] == "waiting" and run["waiting_for"] == event:
+    if run["state"] in FINAL:
+        raise over(run_id, run["state"])
+    if run["state"] == "waiting" and run["hears"]:
         await connection.execute(_SQL["resume"], arguments)
         await journal.append(connection, "resumed", run_id, {"event": event, "early": False})
         await _send(connection, run_id)
@@ -55,14 +56,14 @@ async def cancel(connection: Connection, run_id: UUID) -> None:
     Raises Rejected ``run.unknown``, Conflict ``run.over``.
     """
     run = await _hold(connection, run_id)
-    if run["state"] in _FINAL:
-        raise _over(run_id, run["state"])
+    if run["state"] in FINAL:
+        raise over(run_id, run["state"])
     await connection.execute(_SQL["cancel"], {"id": run_id})
     await journal.append(connection, "cancelled", run_id, {"state": run["state"]})
 
 
-async def _hold(connection: Connection, run_id: UUID) -> dict[str, Any]:
-    row = await (await connection.execute(_SQL["hold"], {"id": run_id})).fetchone()
+async def _hold(connection: Connection, run_id: UUID, event: str = "") -> dict[str, Any]:
+    row = await (await connection.execute(_SQL["hold"], {"id": run_id, "event": event})).fetchone()
     if row is None:
         raise unknown_run(run_id)
     return row
@@ -71,16 +72,6 @@ async def _hold(connection: Connection, run_id: UUID) -> dict[str, Any]:
 async def _send(connection: Connection, run_id: UUID) -> None:
     key, body = outbox.run_message(run_id)
     await outbox.send(connection, outbox.RUNS, key, body)
-
-
-def _over(run_id: UUID, state: str) -> Conflict:
-    return Conflict(
-        "run.over",
-        zh=f"任务 {run_id} 已结束（{state}），不能再改变。如需重做，请重新提交。",
-        en=f"The run {run_id} is over ({state}) and cannot change any more. Submit a new one instead.",
-        run=str(run_id),
-        state=state,
-    )
 
 
 def _not_parked(run_id: UUID, state: str) -> Conflict:

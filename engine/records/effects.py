@@ -84,7 +84,7 @@ class PostgresLedger:
         detail = encode({"key": key, "kind": kind, "result": hashlib.sha256(result).hexdigest()})
         arguments = {
             "key": key,
-            "run": _run_of(key),
+            "run": run_of(key),
             "result": result,
             "keeps": named_contents(result),
             "detail": detail,
@@ -96,7 +96,7 @@ class PostgresLedger:
             return published
 
 
-def _run_of(key: str) -> UUID | None:
+def run_of(key: str) -> UUID | None:
     """The run an effect belongs to: a stage's keys start with it."""
     try:
         return UUID(key.partition("/")[0])

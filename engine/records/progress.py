@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from engine.records import journal, outbox
@@ -12,7 +13,7 @@ from engine.records.database import Connection
 from engine.records.runs import Run, StageRecord
 from engine.records.statements import statements
 
-__all__ = ["Run", "StageRecord", "advance", "finish", "park", "pause", "postpone", "reject"]
+__all__ = ["Run", "StageRecord", "advance", "finish", "park", "pause", "postpone", "reject", "revise"]
 
 _SQL = statements("progress")
 
@@ -26,6 +27,7 @@ async def advance(connection: Connection, run: Run, record: StageRecord) -> Run:
         "stage": record.stage,
         "version": record.version,
         "checkpoint": record.checkpoint,
+        "head": encode(run.head),
         "inputs": encode(record.inputs),
         "outputs": encode(record.outputs),
         "facts": encode(record.facts),
@@ -55,16 +57,56 @@ async def advance(connection: Connection, run: Run, record: StageRecord) -> Run:
     )
 
 
-async def pause(connection: Connection, run: Run, event: str) -> bool:
-    """Let the run wait for an event; False when the event came early: then the run is ready again at once."""
-    arguments = {"id": run.id, "epoch": run.epoch, "event": event}
+async def revise(connection: Connection, run: Run, stage: str, outputs: list[str], facts: dict[str, Any]) -> Run:
+    """Make what an unfinished stage has so far the head, and give the run as it is now; the cursor stays."""
+    detail = {"stage": stage, "ordinal": run.cursor, "inputs": run.head, "outputs": outputs}
+    arguments = {
+        "id": run.id,
+        "epoch": run.epoch,
+        "ordinal": run.cursor,
+        "head": encode(run.head),
+        "outputs": encode(outputs),
+        "facts": encode(facts),
+        "detail": encode(detail),
+    }
+    row = await (await connection.execute(_SQL["revise"], arguments)).fetchone()
+    if row is None:
+        raise stale_claim(run.id, run.epoch)
+    return dataclasses.replace(
+        run, head=outputs, facts={**run.facts, **facts}, attempts=0, error=None, updated_at=row["updated_at"]
+    )
+
+
+async def pause(
+    connection: Connection,
+    run: Run,
+    events: Sequence[str],
+    facts: dict[str, Any] | None = None,
+    error: dict[str, Any] | None = None,
+) -> bool:
+    """Let the run wait for one of some events, the first of which people are told; add facts.
+
+    False when one came early: then the run is ready again at once, and has all that came. ``error``: why it waits
+    again.
+    """
+    arguments = {
+        "id": run.id,
+        "epoch": run.epoch,
+        "events": list(events),
+        "facts": encode(facts or {}),
+        "error": None if error is None else encode(error),
+    }
     if await (await connection.execute(_SQL["hold"], arguments)).fetchone() is None:
         raise stale_claim(run.id, run.epoch)
     row = await (await connection.execute(_SQL["pause"], arguments)).fetchone()
-    await journal.append(connection, "paused", run.id, {"cursor": run.cursor, "waiting_for": event})
-    if row is not None and row["state"] == "waiting":
+    await journal.append(
+        connection, "paused", run.id, {"cursor": run.cursor, "waiting_for": list(events), "error": error}
+    )
+    early = row["early"] if row is not None else None
+    if not early:
         return True
-    await journal.append(connection, "resumed", run.id, {"cursor": run.cursor, "event": event, "early": True})
+    for event in early:
+        await journal.append(connection, "resumed", run.id, {"cursor": run.cursor, "event": event, "early": True})
     await _send(connection, run)
     return False
 

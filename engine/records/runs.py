@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from engine.errors import Rejected
+from engine.errors import Conflict, Rejected
 from engine.records import journal, outbox
 from engine.records.canonical import encode
 from engine.records.database import Connection
@@ -17,6 +17,8 @@ from engine.records.statements import statements
 AWAITING = "awaiting_"
 """How the phase of a run begins that waits for a service: ``awaiting_timestamp``, ``awaiting_revocation`` …"""
 _SQL = statements("runs")
+FINAL = ("done", "rejected", "cancelled")
+"""States that nothing leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +162,15 @@ def unknown_run(run_id: UUID) -> Rejected:
         zh=f"没有编号为 {run_id} 的任务。请核对编号。",
         en=f"There is no run {run_id}. Check the id.",
         run=str(run_id),
+    )
+
+
+def over(run_id: UUID, state: str) -> Conflict:
+    """The error for a run that is final already."""
+    return Conflict(
+        "run.over",
+        zh=f"任务 {run_id} 已结束（{state}），不能再改变。如需重做，请重新提交。",
+        en=f"The run {run_id} is over ({state}) and cannot change any more. Submit a new one instead.",
+        run=str(run_id),
+        state=state,
     )

@@ -13,7 +13,7 @@ from engine.pdf.declaration import Profile
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
 from engine.stages.conformity import CONFORMANCE, LIMITS, as_fact, judge, proven_part
-from engine.stages.sign import SOUND
+from engine.stages.signature import SOUND
 from engine.trust.archiving import archive_document
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Surroundings

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from asn1crypto.x509 import Certificate
 
 from engine.trust.der import element, identifier, integer, octets, sequence, set_of
+from engine.trust.intent import INTENT_ATTRIBUTE
 from engine.trust.suites.digests import DIGEST_IDENTIFIERS, digest_bytes
 
 _DATA = identifier("1.2.840.113549.1.7.1")
@@ -15,22 +16,27 @@ _CONTENT_TYPE = identifier("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST = identifier("1.2.840.113549.1.9.4")
 _SIGNING_CERTIFICATE_V2 = identifier("1.2.840.113549.1.9.16.2.47")
 _SIGNATURE_TIME_STAMP = identifier("1.2.840.113549.1.9.16.2.14")
+_INTENT = identifier(INTENT_ATTRIBUTE)
 _CONTENT_TYPE_IS_DATA = sequence(_CONTENT_TYPE, set_of(_DATA))
 
 
-def signed_attributes(certificate: Certificate, document_digest: bytes, digest_algorithm: str = "sha256") -> bytes:
+def signed_attributes(
+    certificate: Certificate, document_digest: bytes, digest_algorithm: str = "sha256", intent: bytes | None = None
+) -> bytes:
     """DER of the SET OF attributes that is signed (EN 319 122-1, 5; EN 319 142-1, 6.3).
 
     Holds content type, message digest and signing certificate v2. The signing time stands in the PDF's /M, because
-    PAdES forbids it here.
+    PAdES forbids it here. ``intent``: digest of the proof that the party wanted to sign.
     """
     fingerprint = octets(digest_bytes(digest_algorithm, certificate.dump()))
     hashed_by = b"" if digest_algorithm == "sha256" else _algorithm(digest_algorithm)  # DER leaves out a default
     essence = sequence(hashed_by, fingerprint, _issuer_and_serial(certificate, general=True))
+    wanted = () if intent is None else (sequence(_INTENT, set_of(octets(intent))),)
     return set_of(
         _CONTENT_TYPE_IS_DATA,
         sequence(_MESSAGE_DIGEST, set_of(octets(document_digest))),
         sequence(_SIGNING_CERTIFICATE_V2, set_of(sequence(sequence(essence)))),
+        *wanted,
     )
 
 

@@ -13,6 +13,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from engine.trust.entries import Entry
 from engine.trust.evidence import value_at
 from engine.trust.indications import Case, Indication, Standing, SubIndication, conclude, find_weaknesses
+from engine.trust.intent import find_intent
 from engine.trust.levels import Holder, Sealing, baseline_level
 from engine.trust.paths import Material, judge_path, trust_of
 from engine.trust.proofs import Proof
@@ -206,6 +207,7 @@ def _state(found: _Judged, begun_at: datetime | None) -> SignatureVerdict:
         indication=indication,
         sub_indication=sub_indication,
         unknown_revocation=found.standing.unknown,
+        intent=find_intent(proof.info) if proof else None,
     )
 
 

@@ -18,13 +18,14 @@ from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.sign.fields import SigSeedSubFilter, ensure_sig_flags, enumerate_sig_fields
-from pyhanko.sign.signers.pdf_byterange import PdfSignedData, SignatureObject
+from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
 from engine.errors import Rejected
 from engine.pdf.riding import SLICE
 from engine.trust.embedding import Hole
 from engine.trust.increments import append_container, open_appended
 from engine.trust.inspection import examine_entries
+from engine.trust.permissions import forbid_changes
 from engine.trust.seals import Seal, SealLooks
 from engine.trust.verdict import Integrity
 
@@ -35,7 +36,8 @@ class SignatureOrder:
 
     ``field``: fully qualified name of an existing empty signature field. ``claimed``: the signing time the signer's
     side claims, aware; only a timestamp proves one. ``reserve``: bytes of DER the hole must hold. ``sound``: earlier
-    signatures were examined in these very bytes already.
+    signatures were examined in these very bytes already. ``lock``: form fields that must not change any more.
+    ``certify``: as the issuer (认证签名); others may still fill and sign.
     """
 
     field: str
@@ -45,13 +47,15 @@ class SignatureOrder:
     reason: str | None = None
     location: str | None = None
     sound: bool = False
+    lock: tuple[str, ...] = ()
+    certify: bool = False
 
 
 def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
     """Write the revision that carries an unfinished signature to ``tail``; source + tail is the prepared file.
 
     Raises Rejected ``document.unreadable``, ``document.encrypted``, ``signature.no_field``, ``signature.field_taken``
-    or ``signature.earlier_broken``.
+    ``signature.earlier_broken``, ``signature.no_lock`` or ``signature.certify_first``.
     """
     with revision_of(source, tail) as writer:
         if not order.sound:
@@ -64,7 +68,10 @@ def prepare_signature(source: Path, tail: Path, order: SignatureOrder) -> Hole:
             location=order.location,
             bytes_reserved=order.reserve * 2,
         )
-        _place(writer, references, container, order.seal)
+        signature = writer.add_object(container)
+        if order.lock or order.certify:
+            forbid_changes(writer, references[0].get_object(), signature, order.lock, certify=order.certify)
+        _place(writer, references, signature, order.seal)
         return append_container(writer, container)
 
 
@@ -126,7 +133,7 @@ def _find_fields(writer: IncrementalPdfFileWriter, name: str) -> list[generic.In
             free=free,
         )
     together = [found for found, (_, reference) in fields.items() if found == name or _rides_with(reference, name)]
-    taken = next((found for found in together if fields[found][0] is not None), None)
+    taken = next((str(found) for found in together if fields[found][0] is not None), None)
     if taken is not None:
         raise Rejected(
             "signature.field_taken",
@@ -145,12 +152,11 @@ def _rides_with(reference: generic.IndirectObject, name: str) -> bool:
 def _place(
     writer: IncrementalPdfFileWriter,
     references: Sequence[generic.IndirectObject],
-    container: PdfSignedData,
+    signature: generic.IndirectObject,
     seal: Seal | None,
 ) -> None:
     """Give every field the one signature and its look."""
     looks = None if seal is None else SealLooks(writer, seal)
-    value = writer.add_object(container)
     for reference in references:
         field = reference.get_object()
         widget = get_single_field_annot(field)
@@ -166,7 +172,7 @@ def _place(
                 appearance = looks.whole(width, height)
             widget[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
             writer.update_container(widget)
-        field[pdf_name("/V")] = value
+        field[pdf_name("/V")] = signature
         writer.mark_update(reference)
     ensure_sig_flags(writer=writer, lock_sig_flags=True)
 

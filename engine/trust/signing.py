@@ -18,6 +18,7 @@ from engine.sandbox import Caller
 from engine.trust import cms
 from engine.trust.acts import Once
 from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
+from engine.trust.intent import IntentProof, replaced_proof
 from engine.trust.keys import SigningKey
 from engine.trust.preparation import SignatureOrder, prepare_signature
 from engine.trust.suites.digests import digest_bytes
@@ -59,6 +60,8 @@ class Intent(msgspec.Struct, frozen=True, array_like=True):
     mechanism: bytes
     certificates: tuple[bytes, ...]
     digest_algorithm: str = "sha256"
+    proof: bytes = b""
+    """Digest of the proof that the party wanted this."""
 
 
 async def sign_document(
@@ -68,10 +71,12 @@ async def sign_document(
     key: SigningKey,
     stamper: Stamper | None,
     around: Surroundings,
+    proof: IntentProof,
 ) -> Path:
     """Write the signed file to ``output``: level B-T, or B-B without a stamper. It begins with the source's bytes.
 
     ``order.reserve`` is a floor; a CMS that does not fit is prepared anew with more room, at most once.
+    ``proof``: redeemed for ``signing_act(around.subject)``; no key is used without one, and the signature names it.
     Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``.
     """
     own = sum(map(len, _path(key)))
@@ -79,8 +84,8 @@ async def sign_document(
         prepared = around.workspace / f"prepared-{attempt}.tail"
         wanted = replace(order, reserve=max(order.reserve, own + reserve))
         hole = await around.sandbox.call(prepare_signature, source, prepared, wanted)
-        key_name = f"{around.subject}:sign:{attempt}"
-        intent, signature = await _use_key(source, prepared, hole, key, around, key_name)
+        key_name = f"{signing_act(around.subject)}:{attempt}"
+        intent, signature = await _use_key(source, prepared, hole, key, around, key_name, proof)
         token = None
         if stamper is not None:
             imprint = digest_bytes(intent.digest_algorithm, signature)
@@ -102,18 +107,30 @@ async def sign_document(
     )
 
 
+def signing_act(subject: str) -> str:
+    """Start of the effect keys of one signature; what its intent token is redeemed for."""
+    return f"{subject}:sign"
+
+
 async def _use_key(
-    source: Path, prepared: Path, hole: Hole, key: SigningKey, around: Surroundings, name: str
+    source: Path,
+    prepared: Path,
+    hole: Hole,
+    key: SigningKey,
+    around: Surroundings,
+    name: str,
+    proof: IntentProof,
 ) -> tuple[Intent, bytes]:
     algorithm = key.digest_algorithm
     digest = await digest_around(source, prepared, hole, algorithm)
     intent = Intent(
         tail=await around.storage.put(prepared),
         hole=hole,
-        attributes=cms.signed_attributes(key.certificate, digest, algorithm),
+        attributes=cms.signed_attributes(key.certificate, digest, algorithm, proof.digest),
         mechanism=key.mechanism(algorithm).dump(),
         certificates=_path(key),
         digest_algorithm=algorithm,
+        proof=proof.digest,
     )
 
     async def act(recorded: bytes) -> bytes:
@@ -132,7 +149,10 @@ async def _use_key(
     recorded, signature = await around.once(
         name, "signature", msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall
     )
-    return msgspec.msgpack.decode(recorded, type=Intent), signature
+    decided = msgspec.msgpack.decode(recorded, type=Intent)
+    if decided.proof != proof.digest:
+        raise replaced_proof(proof.party)
+    return decided, signature
 
 
 def _path(key: SigningKey) -> tuple[bytes, ...]:

@@ -98,6 +98,8 @@ class SignatureVerdict(msgspec.Struct, frozen=True):
     sub_indication: SubIndication | None = SubIndication.GENERIC
     unknown_revocation: tuple[str, ...] = ()
     """Certificates below the anchor of which nothing at hand says whether they were revoked."""
+    intent: str | None = None
+    """Digest of the intent proof that the signature names, hex; None: it names none."""
 
     @property
     def proven_at(self) -> datetime | None:

@@ -17,7 +17,7 @@ from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
 from tests.trust.forgery import FILLED, OBJECTS, append, signed_pdf
-from tests.trust.paper import Notebook, Rack, draw_paper, make_key
+from tests.trust.paper import Notebook, Rack, draw_paper, make_key, prove
 
 PARTIES = ("employer", "employee", "employer", "employee", "employer")
 LARGEST = 400_000
@@ -63,7 +63,7 @@ async def _sign(folder: Path, count: int, keyring: Pkcs12Keyring, stamper: Times
         around = Surroundings(sandbox, Rack(folder / "rack"), Notebook().once, f"{count}-{field}", folder)
         order = SignatureOrder(field, datetime.now(UTC), 0)
         goal = folder / f"signed-{count}-{field}.pdf"
-        source = await sign_document(source, goal, order, await keyring.key(party), stamper, around)
+        source = await sign_document(source, goal, order, await keyring.key(party), stamper, around, prove(source))
     return source
 
 

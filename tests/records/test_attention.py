@@ -22,7 +22,7 @@ async def resume(database: Database, run: Run, event: str = "confirmed", **paylo
 
 async def pause(database: Database, run: Run, event: str = "confirmed") -> bool:
     async with database.transaction() as connection:
-        return await progress.pause(connection, run, event)
+        return await progress.pause(connection, run, [event])
 
 
 async def claim(database: Database, run: Run) -> Run:

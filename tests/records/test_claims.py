@@ -170,7 +170,7 @@ async def test_a_sweep_leaves_alone_what_is_held_waits_or_is_due_later(database:
     held, later, paused, done = [await claimed() for _ in range(4)]
     async with database.transaction() as connection:
         await progress.postpone(connection, later, {}, delay=3600)
-        await progress.pause(connection, paused, "confirmed")
+        await progress.pause(connection, paused, ["confirmed"])
         await progress.finish(connection, done)
     await execute(database, "delete from outbox")
     assert await sweep(database) == 0

@@ -59,7 +59,7 @@ async def test_progress_that_does_not_commit_never_happened(database: Database, 
 
 CHANGES = {
     "advance": lambda connection, run, stage: progress.advance(connection, run, stage),
-    "pause": lambda connection, run, _: progress.pause(connection, run, "confirmed"),
+    "pause": lambda connection, run, _: progress.pause(connection, run, ["confirmed"]),
     "finish": lambda connection, run, _: progress.finish(connection, run),
     "reject": lambda connection, run, _: progress.reject(connection, run, ERROR),
     "park": lambda connection, run, _: progress.park(connection, run, ERROR),

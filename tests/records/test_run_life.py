@@ -130,7 +130,7 @@ class RunLife(RuleBasedStateMachine):
 
     @rule(run=held, event=EVENTS)
     def pause(self, run: Run, event: str) -> None:
-        if self.attempt(run, progress.pause, event):
+        if self.attempt(run, progress.pause, [event]):
             self.attempts = 0
             if event in self.early:
                 self.state, self.due, self.message = "ready", True, True

@@ -12,9 +12,11 @@ import pytest_asyncio
 
 from engine.errors import Misuse, Rejected
 from engine.pipeline.stage import Done, Facts, Stage, Work
+from engine.records.intents import MemoryIntents
 from engine.sandbox import Sandbox
 from engine.stages.archive import Archive
-from engine.stages.sign import HolderValues, Sign
+from engine.stages.sign import Sign
+from engine.stages.signature import HolderValues
 from engine.stages.timestamp import Timestamp
 from engine.trust.anchors import load_anchors
 from engine.trust.demo import ensure_demo
@@ -35,6 +37,7 @@ class Desk:
     revocation: RevocationSource
     keys: Path
     notebook: Notebook = field(default_factory=Notebook)
+    intents: MemoryIntents = field(default_factory=MemoryIntents)
 
     async def carry_out(self, stage: Stage, source: Path, folder: Path, facts: Facts | None = None) -> Done:
         workspace = folder / f"{stage.name}-{len(list(folder.iterdir()))}"
@@ -72,6 +75,7 @@ async def test_a_contract_is_signed_by_two_and_archived(desk: Desk, tmp_path: Pa
             desk.keyring,
             desk.timestamps,
             desk.revocation,
+            desk.intents,
             as_=party,
             field=place,
             seal=seal,
@@ -90,7 +94,14 @@ async def test_a_contract_is_signed_by_two_and_archived(desk: Desk, tmp_path: Pa
 
 async def test_level_b_b_needs_no_timestamp_and_claims_none(desk: Desk, tmp_path: Path) -> None:
     stage = Sign(
-        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a", level="B-B"
+        desk.sandbox,
+        desk.keyring,
+        desk.timestamps,
+        desk.revocation,
+        desk.intents,
+        as_="employer",
+        field="party-a",
+        level="B-B",
     )
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.facts["level_achieved"] == "B-B"
@@ -102,7 +113,7 @@ async def test_the_certificate_must_name_whom_the_document_says(desk: Desk, tmp_
 
     def sign(holder: object) -> Sign:
         return Sign(
-            desk.sandbox, desk.keyring, desk.timestamps, desk.revocation,
+            desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents,
             as_="employer", field="party-a", level="B-B", holder=holder,  # type: ignore[arg-type]
         )  # fmt: skip
 
@@ -126,7 +137,7 @@ async def test_one_key_under_two_names_does_not_sign_one_file_for_both(desk: Des
             shutil.copy(desk.keys / f"employer{suffix}", tmp_path / f"{party}{suffix}")
     keyring = Sources([Pkcs12Keyring(tmp_path)])
     first, second = (
-        Sign(desk.sandbox, keyring, desk.timestamps, desk.revocation, as_=party, field=place, level="B-B")
+        Sign(desk.sandbox, keyring, desk.timestamps, desk.revocation, desk.intents, as_=party, field=place, level="B-B")
         for party, place in (("employer", "party-a"), ("employee", "party-b"))
     )
     done = await desk.carry_out(first, draw_paper(tmp_path / "paper.pdf"), tmp_path)
@@ -142,21 +153,25 @@ async def test_a_timestamp_is_appended_to_any_file(desk: Desk, tmp_path: Path) -
 
 @pytest.mark.parametrize("options", [{"as_": "employer"}, {"field": "party-a"}])
 async def test_a_missing_option_is_named(desk: Desk, tmp_path: Path, options: dict[str, str]) -> None:
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, **options)  # type: ignore[arg-type]
+    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents, **options)  # type: ignore[arg-type]
     with pytest.raises(Misuse) as refusal:
         await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert refusal.value.code == "sign.option"
 
 
 async def test_nothing_is_signed_or_archived_on_top_of_a_broken_signature(desk: Desk, tmp_path: Path) -> None:
-    first = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a")
+    first = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents, as_="employer", field="party-a"
+    )
     done = await desk.carry_out(first, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.outputs is not None
     content = done.outputs[0].read_bytes()
     forged = tmp_path / "forged.pdf"
     forged.write_bytes(content.replace(b"/MediaBox [ 0 0 595", b"/MediaBox [ 0 0 195", 1))
     assert forged.read_bytes() != content
-    second = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employee", field="party-b")
+    second = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents, as_="employee", field="party-b"
+    )
     with pytest.raises(Rejected) as refusal:
         await desk.carry_out(second, forged, tmp_path)
     assert refusal.value.code == "signature.earlier_broken"
@@ -170,7 +185,14 @@ async def test_a_seal_that_is_no_picture_is_refused(desk: Desk, tmp_path: Path, 
     seal = tmp_path / "seal.png"
     seal.write_bytes(content)
     stage = Sign(
-        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a", seal=seal
+        desk.sandbox,
+        desk.keyring,
+        desk.timestamps,
+        desk.revocation,
+        desk.intents,
+        as_="employer",
+        field="party-a",
+        seal=seal,
     )
     with pytest.raises(Rejected) as refusal:
         await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
@@ -186,7 +208,9 @@ async def test_a_document_nobody_rewrote_is_refused_before_its_first_signature_i
     with pikepdf.open(draw_paper(tmp_path / "paper.pdf")) as pdf:
         pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
         pdf.save(source)
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a")
+    stage = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents, as_="employer", field="party-a"
+    )
     used = len(desk.notebook.entries)
     with pytest.raises(Rejected) as refused:
         await desk.carry_out(stage, source, tmp_path)
@@ -196,7 +220,9 @@ async def test_a_document_nobody_rewrote_is_refused_before_its_first_signature_i
 
 
 async def test_archiving_looks_at_every_revision_unless_these_very_bytes_were_sound(desk: Desk, tmp_path: Path) -> None:
-    stage = Sign(desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, as_="employer", field="party-a")
+    stage = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents, as_="employer", field="party-a"
+    )
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.outputs is not None
     signed = done.outputs[0]
@@ -213,7 +239,7 @@ async def test_archiving_looks_at_every_revision_unless_these_very_bytes_were_so
 
 
 async def test_a_lone_signer_reaches_the_archival_level_in_one_stage(desk: Desk, tmp_path: Path) -> None:
-    parts = (desk.sandbox, desk.keyring, desk.timestamps, desk.revocation)
+    parts = (desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents)
     stage = Sign(*parts, as_="platform", field="party-a", level="B-LTA")
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert (done.facts["level_requested"], done.facts["level_achieved"]) == ("B-LTA", "B-LTA")

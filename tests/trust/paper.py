@@ -23,6 +23,7 @@ from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 from reportlab.pdfgen.canvas import Canvas
 
 from engine.trust.acts import Act, Recall
+from engine.trust.intent import Agreement, BaseRevision, Check, IntentProof, make_proof
 from engine.trust.keys import PrivateKey, SoftwareKey
 
 DAY = datetime.timedelta(days=1)
@@ -116,6 +117,15 @@ def valid_signatures(file: Path) -> int:
 
 def check_structure(file: Path) -> None:
     subprocess.run(["qpdf", "--check", file], capture_output=True, check=True)
+
+
+def prove(document: Path, party: str = "somebody") -> IntentProof:
+    """The proof that a party wants to sign a document; the same for the same bytes."""
+    content = document.read_bytes()
+    base = BaseRevision(hashlib.sha256(content).hexdigest(), len(content))
+    moment = datetime.datetime(2030, 1, 2, tzinfo=datetime.UTC)
+    check = Check("face", "sample-vendor", "check-1")
+    return make_proof(base.digest[:32], Agreement(base, party), check, moment, DAY)
 
 
 class LocalStamper:

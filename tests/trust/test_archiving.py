@@ -21,7 +21,7 @@ from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
 from engine.trust.validation import verify
 from engine.trust.verdict import Integrity, Report, Trust
-from tests.trust.paper import Crash, Notebook, Rack, check_structure, draw_paper, valid_signatures
+from tests.trust.paper import Crash, Notebook, Rack, check_structure, draw_paper, prove, valid_signatures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +66,9 @@ async def sign(office: Office, folder: Path, *, stamped: bool = True) -> Path:
         around = surround(office, folder, field)
         stamper = office.stamper if stamped else None
         key = await office.keyring.key(party)
-        source = await sign_document(source, around.workspace / "signed.pdf", order, key, stamper, around)
+        source = await sign_document(
+            source, around.workspace / "signed.pdf", order, key, stamper, around, prove(source)
+        )
     return source
 
 
@@ -181,7 +183,7 @@ async def test_a_revoked_signer_is_not_archived(office: Office, tmp_path: Path) 
     around = surround(office, tmp_path, "sign")
     order = SignatureOrder("party-a", datetime.now(UTC), 0)
     source = draw_paper(tmp_path / "p.pdf")
-    signed = await sign_document(source, around.workspace / "s.pdf", order, key, office.stamper, around)
+    signed = await sign_document(source, around.workspace / "s.pdf", order, key, office.stamper, around, prove(source))
     office.authority.revoke(key.certificate.serial_number)
     around = surround(office, tmp_path, "archive")
     async with office.source() as revocation:

@@ -20,7 +20,7 @@ from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.timestamps import TimestampClient
 from engine.trust.verdict import Integrity, Trust
-from tests.trust.paper import Notebook, Rack, draw_paper
+from tests.trust.paper import Notebook, Rack, draw_paper, prove
 
 SIGNERS = 50
 
@@ -45,7 +45,9 @@ async def sign_in_turn(folder: Path) -> tuple[Path, tuple[bytes, ...]]:
                 order = SignatureOrder(field, datetime.now(UTC), 0, sound=True)
                 turn = Surroundings(sandbox, Rack(folder / "rack"), Notebook().once, field, folder)
                 goal = folder / f"{field}.pdf"
-                source = await sign_document(source, goal, order, await keyring.key(field), stamper, turn)
+                source = await sign_document(
+                    source, goal, order, await keyring.key(field), stamper, turn, prove(source)
+                )
             goal = folder / "archived.pdf"
             return await archive_document(source, goal, "B-LTA", revocation, stamper, around), tuple(
                 anchor.dump() for anchor in anchors

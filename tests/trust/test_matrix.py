@@ -40,7 +40,7 @@ from engine.trust.suites.sm2 import Sm2PrivateKey
 from engine.trust.timestamps import TimestampClient
 from engine.trust.validation import verify
 from engine.trust.verdict import Integrity, Report, Trust
-from tests.trust.paper import Notebook, Rack, check_structure, draw_paper
+from tests.trust.paper import Notebook, Rack, check_structure, draw_paper, prove
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -104,7 +104,7 @@ class Office:
             order = SignatureOrder(name, datetime.now(UTC), 0)
             stamper = self.stamper if level != "B-B" else None
             source = await sign_document(
-                source, around.workspace / "signed.pdf", order, self.key(kind, number), stamper, around
+                source, around.workspace / "signed.pdf", order, self.key(kind, number), stamper, around, prove(source)
             )
         return source
 

@@ -27,6 +27,7 @@ from tests.trust.paper import (
     draw_paper,
     draw_seal_picture,
     make_key,
+    prove,
     valid_signatures,
 )
 
@@ -144,7 +145,9 @@ REWRITES: tuple[tuple[Rewrite, str], ...] = (
 async def sign(source: Path, field: str, sandbox: Sandbox, seal: Seal | None, folder: Path, **more: Any) -> Path:
     around = Surroundings(sandbox, Rack(folder / "rack"), Notebook().once, "run", folder)
     order = SignatureOrder(field, datetime.now(UTC), 0, seal=seal, **more)
-    signed = await sign_document(source, folder / f"{field}.pdf", order, PERSON, LocalStamper(AUTHORITY), around)
+    signed = await sign_document(
+        source, folder / f"{field}.pdf", order, PERSON, LocalStamper(AUTHORITY), around, prove(source)
+    )
     assert signed.read_bytes().startswith(source.read_bytes())
     return signed
 

@@ -25,7 +25,7 @@ from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.verdict import Integrity
 from tests.pdf.blank_pages import A4, write_blank
-from tests.trust.paper import CountingKey, Notebook, Rack, check_structure, make_key, valid_signatures
+from tests.trust.paper import CountingKey, Notebook, Rack, check_structure, make_key, prove, valid_signatures
 
 ROOT = make_key("ec", "Sample Root", usage="ca")
 COMPANY = make_key("ec", "Sample Works Ltd", ROOT)
@@ -74,7 +74,7 @@ def sign(source: Path, field: str, seal: Seal | None = None) -> Path:
     around = Surroundings(Here(), Rack(folder / "rack"), Notebook().once, field, folder)
     key = CountingKey(COMPANY if field.startswith("甲") else PERSON)
     order = SignatureOrder(field, NOW, 0, seal)
-    return asyncio.run(sign_document(source, folder / "signed.pdf", order, key, None, around))
+    return asyncio.run(sign_document(source, folder / "signed.pdf", order, key, None, around, prove(source)))
 
 
 def verdicts(file: Path) -> list[tuple[str, Integrity, int]]:

@@ -23,6 +23,7 @@ from tests.trust.paper import (
     draw_paper,
     draw_seal_picture,
     make_key,
+    prove,
     valid_signatures,
 )
 
@@ -61,7 +62,7 @@ class Desk:
         workspace.mkdir()
         around = Surroundings(self.sandbox, self.rack, self.notebook.once, subject or field, workspace)
         order = SignatureOrder(field, CLAIMED, 0, self.seal)
-        return await sign_document(source, workspace / "signed.pdf", order, key, self.stamper, around)
+        return await sign_document(source, workspace / "signed.pdf", order, key, self.stamper, around, prove(source))
 
 
 @pytest.fixture

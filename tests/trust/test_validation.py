@@ -22,7 +22,7 @@ from engine.trust.preparation import SignatureOrder
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.validation import verify
 from engine.trust.verdict import Integrity, Report, Trust
-from tests.trust.paper import LocalStamper, Notebook, Rack, draw_paper, make_key
+from tests.trust.paper import LocalStamper, Notebook, Rack, draw_paper, make_key, prove
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
@@ -47,7 +47,9 @@ async def signed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> 
     around = Surroundings(sandbox, Rack(folder / "rack"), Notebook().once, "run", folder)
     order = SignatureOrder("party-a", datetime(2030, 1, 1, tzinfo=UTC), 0, reason="Agreed & <b>read</b>")
     source = draw_paper(folder / "paper.pdf")
-    return await sign_document(source, folder / "signed.pdf", order, PERSON, LocalStamper(AUTHORITY), around)
+    return await sign_document(
+        source, folder / "signed.pdf", order, PERSON, LocalStamper(AUTHORITY), around, prove(source)
+    )
 
 
 def judge(file: Path, *anchors: bytes) -> Report:

@@ -1,6 +1,11 @@
 -- name: hold
 -- Locks a run whoever has it, before an outsider changes its state.
-select state::text, waiting_for, facts from run where id = %(id)s for update
+select state::text, facts,
+       exists (select from unnest(listening) as heard
+                where %(event)s::text = heard or starts_with(%(event)s::text, heard || ':')) as hears
+  from run
+ where id = %(id)s
+   for update
 
 -- name: keep event
 insert into early_event (run_id, name, payload) values (%(id)s, %(event)s, %(payload)s)
@@ -8,7 +13,8 @@ on conflict (run_id, name) do nothing
 
 -- name: resume
 update run
-   set state = 'ready', waiting_for = null, facts = facts || jsonb_build_object('event:' || %(event)s, %(payload)s::jsonb),
+   set state = 'ready', waiting_for = null, listening = '{}', error = null,
+       facts = facts || jsonb_build_object('event:' || %(event)s, %(payload)s::jsonb),
        due_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s
 

@@ -4,6 +4,7 @@ with moved as (
        set cursor = cursor + 1, head = %(outputs)s, facts = facts || %(facts)s,
            attempts = 0, error = null, updated_at = clock_timestamp()
      where id = %(id)s and epoch = %(epoch)s and state = 'running' and cursor = %(ordinal)s
+       and head = %(head)s::jsonb  -- of two that append to one file, one must see the other's work first
     returning id, updated_at
 ), recorded as (
     insert into stage_record (run_id, ordinal, stage, version, checkpoint, inputs, outputs, facts, epoch, reused,
@@ -15,6 +16,19 @@ with moved as (
     insert into journal (run_id, event, detail) select id, 'stage finished', %(detail)s::json from moved
 )
 select updated_at from moved
+
+-- name: revise
+-- A part of an unfinished stage: a new head, compared and swapped as in "advance".
+with revised as (
+    update run
+       set head = %(outputs)s, facts = facts || %(facts)s, attempts = 0, error = null, updated_at = clock_timestamp()
+     where id = %(id)s and epoch = %(epoch)s and state = 'running' and cursor = %(ordinal)s
+       and head = %(head)s::jsonb
+    returning id, updated_at
+), written as (
+    insert into journal (run_id, event, detail) select id, 'head revised', %(detail)s::json from revised
+)
+select updated_at from revised
 
 -- name: settle
 -- Ends our claim: the run is over, or a person or a later moment is next.
@@ -35,15 +49,22 @@ select id from settled
 select id from run where id = %(id)s and epoch = %(epoch)s and state = 'running' for update
 
 -- name: pause
+-- Takes all that came early and that the run listens to; "signed" also hears "signed:employee".
 with early as (
-    delete from early_event where run_id = %(id)s and name = %(event)s returning name, payload
+    delete from early_event
+     where run_id = %(id)s
+       and exists (select from unnest(%(events)s::text[]) as heard where name = heard or starts_with(name, heard || ':'))
+    returning name, payload
+), arrived as (
+    select array_agg(name order by name) as names, jsonb_object_agg('event:' || name, payload) as facts from early
 )
 update run
-   set state = case when early.name is null then 'waiting' else 'ready' end::run_state,
-       waiting_for = case when early.name is null then %(event)s end,
-       facts = case when early.name is null then facts
-                    else facts || jsonb_build_object('event:' || early.name, early.payload) end,
-       lease_until = null, attempts = 0, error = null, due_at = clock_timestamp(), updated_at = clock_timestamp()
-  from (values (true)) as always left join early on true
+   set state = case when names is null then 'waiting' else 'ready' end::run_state,
+       waiting_for = case when names is null then (%(events)s::text[])[1] end,
+       listening = case when names is null then %(events)s::text[] else '{}' end,
+       facts = run.facts || %(facts)s::jsonb || coalesce(arrived.facts, '{}'),
+       error = case when names is null then %(error)s::jsonb end,
+       lease_until = null, attempts = 0, due_at = clock_timestamp(), updated_at = clock_timestamp()
+  from arrived
  where id = %(id)s
-returning state::text
+returning names as early
