@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import cms
+from asn1crypto.algos import SignedDigestAlgorithm
 from asn1crypto.x509 import Certificate
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,14 +17,17 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.general import extract_certificate_info
 
 from engine.sandbox import Sandbox
+from engine.trust import cms as writer
 from engine.trust.anchors import load_anchors
-from engine.trust.demo import ensure_demo
+from engine.trust.demo import DemoTrust, ensure_demo
+from engine.trust.der import identifier, sequence, set_of
 from engine.trust.inspection import inspect_file
 from engine.trust.keys import Pkcs12Keyring
 from engine.trust.preparation import SignatureOrder
 from engine.trust.report import render_html
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.suites import libcrypto
+from engine.trust.suites.keys import Sm2Key
 from engine.trust.suites.sm2 import verify
 from engine.trust.timestamps import TimestampClient
 from engine.trust.verdict import Integrity, Report, Trust
@@ -175,6 +179,40 @@ def test_the_sm2_token_stamps_the_sm3_digest_of_the_signature_value_and_is_signe
     key = extract_certificate_info(token).signer_cert.public_key
     assert signer["signature_algorithm"]["algorithm"].native == "sm2_sm3"
     assert verify(key, signer["signature"].native, signer["signed_attrs"].untag().dump())
+
+
+def test_a_signature_in_the_message_format_of_gmt_0010_is_read_too(
+    signed: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content types and the name of the mechanism are its own; what is signed, and how, is the same."""
+    monkeypatch.setattr(writer, "_DATA", identifier("1.2.156.10197.6.1.4.2.1"))
+    monkeypatch.setattr(writer, "_SIGNED_DATA", identifier("1.2.156.10197.6.1.4.2.2"))
+    kind = sequence(writer._CONTENT_TYPE, set_of(identifier("1.2.156.10197.6.1.4.2.1")))
+    monkeypatch.setattr(writer, "_CONTENT_TYPE_IS_DATA", kind)
+    mechanism = SignedDigestAlgorithm({"algorithm": "1.2.156.10197.1.301.1"})
+    monkeypatch.setattr(Sm2Key, "mechanism", lambda _key, _digest: mechanism)
+    demo = asyncio.run(ensure_demo(signed.folder / "demo", "development"))
+    file = asyncio.run(sign_once(demo, tmp_path))
+    report = Signed(file, tmp_path, signed.international, signed.national).judge(signed.national)
+    assert said(report) == [("sm2 / sm3", Integrity.VALID, Trust.TRUSTED, "B-B")]
+    assert b"811ccf550601040202" in file.read_bytes(), "the content type is that of GM/T 0010"
+
+
+def test_what_we_write_keeps_the_content_types_of_rfc_5652() -> None:
+    assert cms.ContentType("data").dotted == "1.2.840.113549.1.7.1"
+    assert cms.ContentType("signed_data").dotted == "1.2.840.113549.1.7.2"
+
+
+async def sign_once(demo: DemoTrust, folder: Path) -> Path:
+    once, sandbox = Notebook().once, Sandbox(("engine.trust.preparation",))
+    key = await Pkcs12Keyring(demo.keyring_directory).key("employee-sm2", once, "one")
+    order = SignatureOrder("sm2", datetime.now(UTC), 0)
+    around = Surroundings(sandbox, Rack(folder / "rack"), once, "one", folder)
+    paper = draw_paper(folder / "paper.pdf", ("sm2",))
+    try:
+        return await sign_document(paper, folder / "signed.pdf", order, key, None, around)
+    finally:
+        await sandbox.close()
 
 
 def openssl(folder: Path, *arguments: str) -> bytes:
