@@ -127,6 +127,8 @@ async def sign_field(
         certify=signature.certify,
     )
     stamper = None if level == "B-B" else office.timestamps
+    if stamper is not None:
+        stamper.require(key.digest_algorithm)
     if not {SOUND, "inspection"} & work.facts.keys():
         await _inspect(office.sandbox, source)
     async with office.sandbox.child() as child:

@@ -166,6 +166,10 @@ class TimestampClient(Outbound):
             certificate_ends=extract_certificate_info(signed).signer_cert.not_valid_after,
         )
 
+    def require(self, algorithm: str) -> None:
+        """Raise Misuse ``timestamp.no_authority_for`` unless an authority stamps with it; before a key is used."""
+        self._lines_for(algorithm)
+
     def _lines_for(self, algorithm: str) -> list[_Line]:
         suite = "sm3" if algorithm == "sm3" else "sha256"
         lines = [line for line in self._lines if line.authority.digest == suite]

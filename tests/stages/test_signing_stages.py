@@ -244,3 +244,22 @@ async def test_a_lone_signer_reaches_the_archival_level_in_one_stage(desk: Desk,
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert (done.facts["level_requested"], done.facts["level_achieved"]) == ("B-LTA", "B-LTA")
     assert done.facts["signature:party-a"]["stamped_at"]
+
+
+async def test_no_key_is_used_while_no_authority_could_stamp_its_signature(desk: Desk, tmp_path: Path) -> None:
+    """This desk's only authority stamps with SHA-2."""
+    before = len(desk.notebook.entries)
+    stage = Sign(
+        desk.sandbox,
+        desk.keyring,
+        desk.timestamps,
+        desk.revocation,
+        desk.intents,
+        as_="employer-sm2",
+        field="party-a",
+    )
+    with pytest.raises(Misuse) as caught:
+        await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
+    assert caught.value.code == "timestamp.no_authority_for"
+    assert 'digest = "sm3"' in caught.value.say("zh")
+    assert len(desk.notebook.entries) == before

@@ -31,7 +31,7 @@ from engine.trust.suites.keys import Sm2Key
 from engine.trust.suites.sm2 import verify
 from engine.trust.timestamps import TimestampClient
 from engine.trust.verdict import Integrity, Report, Trust
-from tests.trust.paper import Notebook, Rack, check_structure, draw_paper
+from tests.trust.paper import Notebook, Rack, check_structure, draw_paper, prove
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ async def sign_twice(folder: Path) -> Signed:
             around = Surroundings(sandbox, Rack(folder / "rack"), once, field, folder / field)
             key = await keyring.key(party, once, field)
             order = SignatureOrder(field, datetime.now(UTC), 0)
-            source = await sign_document(source, folder / field / "signed.pdf", order, key, stamper, around)
+            output, proof = folder / field / "signed.pdf", prove(source, party)
+            source = await sign_document(source, output, order, key, stamper, around, proof)
     await sandbox.close()
     national, international = sorted(anchors, key=lambda anchor: "SM2" not in anchor.subject.human_friendly)
     return Signed(source, folder, international, national)
@@ -210,7 +211,7 @@ async def sign_once(demo: DemoTrust, folder: Path) -> Path:
     around = Surroundings(sandbox, Rack(folder / "rack"), once, "one", folder)
     paper = draw_paper(folder / "paper.pdf", ("sm2",))
     try:
-        return await sign_document(paper, folder / "signed.pdf", order, key, None, around)
+        return await sign_document(paper, folder / "signed.pdf", order, key, None, around, prove(paper))
     finally:
         await sandbox.close()
 
