@@ -35,6 +35,7 @@ from engine.trust.demo import ensure_demo, refuse_demo_anchors, refuse_demo_keys
 from engine.trust.intent import Intents
 from engine.trust.keyring import KeySource, Sources, Standing
 from engine.trust.keys import Keyring, Pkcs12Keyring
+from engine.trust.remote import RemoteSource
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Stamper
 from engine.trust.timestamps import TimestampClient
@@ -239,13 +240,14 @@ async def _open_trust(
 ) -> tuple[Sources, dict[type, object]]:
     trust = settings.trust
     keys, authorities = trust.keys, trust.timestamp_authorities
+    has_keys = bool(keys or trust.tokens or trust.remote)
     roots = load_anchors(trust.anchors) if trust.anchors else ()
     refuse_demo_anchors(roots, settings.environment)
     refuse_demo_keys(keys, settings.environment)
-    if not (keys or trust.tokens) or not roots or not authorities:
+    if not has_keys or not roots or not authorities:
         demo = await ensure_demo(settings.home / "demo-pki", settings.environment)
         await stack.enter_async_context(demo.serve())
-        keys = keys or (None if trust.tokens else demo.keyring_directory)
+        keys = keys if has_keys else demo.keyring_directory
         authorities = authorities or demo.authorities
         roots = (*roots, *load_anchors(demo.anchors_directory))  # else the demo's own answers would not be believed
     client = TimestampClient(authorities, roots, proxy=trust.proxy)
@@ -254,6 +256,7 @@ async def _open_trust(
     stack.push_async_callback(revocation.close)
     sources: list[KeySource] = [Pkcs12Keyring(keys)] if keys else []
     sources += map(TokenSource, trust.tokens)
+    sources += [RemoteSource(service, proxy=trust.proxy) for service in trust.remote]
     keyring = Sources(sources, standing, trust.holders, settings.environment)
     stack.push_async_callback(keyring.close)
     return keyring, {

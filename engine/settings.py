@@ -40,6 +40,27 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folder with ``<party>.pem``: the party's certificate, then its issuers; None: they are on the token."""
 
 
+class RemoteService(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A signature service (远程签名服务) that speaks CSC API v2."""
+
+    url: str
+    """Base address, such as ``https://sign.example/csc/v2``."""
+    parties: dict[str, str]
+    """Name of the credential by party."""
+    credentials: Path | None = None
+    """File with the access token (OAuth 2 bearer), mode 0600."""
+    pin: Path | None = None
+    """File with the PIN by which a credential is authorised for one signature, mode 0600."""
+    certificates: Path | None = None
+    """Folder with ``<party>.pem``: the party's certificate, then its issuers; None: the service says."""
+    idempotent: bool = False
+    """The service honours ``Idempotency-Key``: a repeated request gives the first signature."""
+    status: bool = False
+    """The service tells at ``GET signatures/<key>`` what a request came to."""
+    timeout: float = 30.0
+    """Seconds for one request."""
+
+
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys, anchors and authorities. Everything empty means the demo PKI, which production refuses."""
 
@@ -50,6 +71,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamp_authorities: tuple[Authority, ...] = ()
     proxy: str | None = None
     tokens: tuple[Token, ...] = ()
+    remote: tuple[RemoteService, ...] = ()
     holders: dict[str, str] = {}
     """Whom the certificate of a party must name; production signs for no party without it or the stage's ``holder``."""
     unattended: tuple[str, ...] = ()

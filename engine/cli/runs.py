@@ -95,13 +95,25 @@ def _stage_summary(record: runs.StageRecord) -> dict[str, object]:
 @click.argument("run_id", type=click.UUID)
 @click.option("--event", help=str(Text(zh="任务等待的事件名称。", en="Name of the event the run waits for.")))
 @click.option("--payload", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--repeat",
+    is_flag=True,
+    help=str(
+        Text(
+            zh="已向对方核实：存疑的操作没有发生，可以再做一次。",
+            en="The other side was asked: the act in doubt did not happen and may be done again.",
+        )
+    ),
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False))
 @console.json_option
-def resume(run_id: UUID, event: str | None, payload: Path | None, out: Path | None, as_json: bool) -> int:
-    return asyncio.run(_resume(run_id, event, console.read_json(payload), out, as_json))
+def resume(run_id: UUID, event: str | None, payload: Path | None, repeat: bool, out: Path | None, as_json: bool) -> int:
+    return asyncio.run(_resume(run_id, event, console.read_json(payload), out, repeat=repeat, as_json=as_json))
 
 
-async def _resume(run_id: UUID, event: str | None, payload: dict[str, object], out: Path | None, as_json: bool) -> int:
+async def _resume(
+    run_id: UUID, event: str | None, payload: dict[str, object], out: Path | None, *, repeat: bool, as_json: bool
+) -> int:
     with console.bars(visible=not as_json) as bars:
         async with assembly.open_engine(load_settings(), observer=bars) as engine:
             async with engine.database.transaction() as connection:
@@ -111,6 +123,8 @@ async def _resume(run_id: UUID, event: str | None, payload: dict[str, object], o
                 elif run.state == "waiting":
                     raise _needs_event(run)
                 elif run.state in ("parked", "ready"):
+                    if repeat:
+                        await attention.allow_repetition(connection, run_id)
                     await attention.retry(connection, run_id)
             return await carry_out(engine, run_id, out, as_json=as_json)
 

@@ -50,6 +50,16 @@ async def retry(connection: Connection, run_id: UUID) -> None:
     await _send(connection, run_id)
 
 
+async def allow_repetition(connection: Connection, run_id: UUID) -> int:
+    """A person asked the other side: acts of a run that have no result did not happen and may be done again.
+
+    Gives how many acts that are.
+    """
+    done = await connection.execute(_SQL["allow repetition"], {"prefix": f"{run_id}/"})
+    await journal.append(connection, "repetition allowed", run_id, {"acts": done.rowcount})
+    return done.rowcount
+
+
 async def cancel(connection: Connection, run_id: UUID) -> None:
     """End a run that is not over; what a worker computes for it at this moment is void.
 

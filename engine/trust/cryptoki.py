@@ -194,7 +194,7 @@ class TokenKey:
             )
         return signature
 
-    async def recall(self, act: str) -> bytes | None:  # noqa: ARG002  # a repeatable key is never asked
+    async def recall(self, data: bytes, digest_algorithm: str, act: str) -> bytes | None:  # noqa: ARG002  # a repeatable key is never asked
         return None
 
     def _sign(self, opened: _Opened, data: bytes, digest_algorithm: str) -> bytes:

@@ -129,8 +129,8 @@ class GuardedKey:
         await self._standing.require(self._party, self.certificate)
         return await self._key.sign(data, digest_algorithm, act)
 
-    async def recall(self, act: str) -> bytes | None:
-        return await self._key.recall(act)
+    async def recall(self, data: bytes, digest_algorithm: str, act: str) -> bytes | None:
+        return await self._key.recall(data, digest_algorithm, act)
 
 
 def _no_holder(party: str) -> Misuse:

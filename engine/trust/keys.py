@@ -68,8 +68,8 @@ class SigningKey(Protocol):
         """
         ...
 
-    async def recall(self, act: str) -> bytes | None:
-        """The signature that ``act`` made earlier, where whoever holds the key can tell; None: unknown."""
+    async def recall(self, data: bytes, digest_algorithm: str, act: str) -> bytes | None:
+        """The signature over ``data`` that ``act`` made earlier, if whoever holds the key can tell."""
         ...
 
 
@@ -113,7 +113,7 @@ class SoftwareKey:
             return self.private.sign(data, ec.ECDSA(digest))  # quicker than handing it to a thread
         return await asyncio.to_thread(self.private.sign, data, padding_for(self.certificate, digest), digest)
 
-    async def recall(self, act: str) -> bytes | None:  # noqa: ARG002  # a repeatable key is never asked
+    async def recall(self, data: bytes, digest_algorithm: str, act: str) -> bytes | None:  # noqa: ARG002  # a repeatable key is never asked
         return None
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Outbound:
@@ -42,4 +42,4 @@ class Outbound:
 
     def _route(self, address: str) -> str | None:
         """The proxy for an address, None for the direct way."""
-        return None if urlsplit(address).hostname in _LOOPBACK else self._proxy
+        return None if urlsplit(address).hostname in LOOPBACK else self._proxy

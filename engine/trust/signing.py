@@ -143,8 +143,9 @@ async def _use_key(
             )
         return await key.sign(decided.attributes, decided.digest_algorithm, name)
 
-    async def recall(_: bytes) -> bytes | None:
-        return await key.recall(name)
+    async def recall(recorded: bytes) -> bytes | None:
+        decided = msgspec.msgpack.decode(recorded, type=Intent)
+        return await key.recall(decided.attributes, decided.digest_algorithm, name)
 
     recorded, signature = await around.once(
         name, "signature", msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall

@@ -4,10 +4,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from engine.errors import Conflict, Rejected
+from engine.errors import Conflict, InDoubt, Rejected
 from engine.records import attention, claims, progress, runs
 from engine.records.database import Database
+from engine.records.effects import PostgresLedger
 from engine.records.runs import Run
+from tests.records.conftest import Submit
 
 
 async def read(database: Database, run: Run) -> Run:
@@ -176,3 +178,28 @@ async def test_an_unknown_run_is_said_to_be_unknown(database: Database, change):
         with pytest.raises(Rejected) as caught:
             await change(connection, uuid4())
     assert caught.value.code == "run.unknown"
+
+
+async def test_a_person_may_let_the_acts_of_one_run_be_repeated_and_of_no_other(database: Database, submit: Submit):
+    run, other = await submit(), await submit()
+    ledger, done = PostgresLedger(database), []
+
+    async def vanish(intent: bytes) -> bytes:
+        raise OSError("torn")
+
+    async def act(intent: bytes) -> bytes:
+        done.append(intent)
+        return b"signature"
+
+    keys = [f"{run}/3:sign:0", f"{other}/3:sign:0"]
+    for key in keys:
+        with pytest.raises(OSError, match="torn"):
+            await ledger.once(key, "signature", key.encode(), vanish, repeatable=False)
+    async with database.transaction() as connection:
+        assert await attention.allow_repetition(connection, run) == 1
+    await ledger.once(keys[0], "signature", b"", act, repeatable=False)
+    with pytest.raises(InDoubt):
+        await ledger.once(keys[1], "signature", b"", act, repeatable=False)
+    assert done == [keys[0].encode()]
+    async with database.transaction() as connection:
+        assert await attention.allow_repetition(connection, run) == 0, "what has a result is not done again"

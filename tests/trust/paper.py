@@ -170,7 +170,7 @@ class CountingKey:
         self.uses += 1
         return await self.inner.sign(data, digest_algorithm, act)
 
-    async def recall(self, act: str) -> bytes | None:
+    async def recall(self, data: bytes, digest_algorithm: str, act: str) -> bytes | None:
         return None
 
 

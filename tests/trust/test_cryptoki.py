@@ -50,7 +50,7 @@ async def test_a_key_on_the_token_signs_and_its_signature_verifies(
     signature = await key.sign(b"attributes", digest, "act")
     assert is_signature(key.certificate, signature, b"attributes", digest)
     assert not is_signature(key.certificate, signature, b"other", digest)
-    assert (key.repeatable, key.digest_algorithm, await key.recall("act")) == (True, "sha256", None)
+    assert (key.repeatable, key.digest_algorithm, await key.recall(b"data", "sha256", "act")) == (True, "sha256", None)
     assert key.certificate.subject.native["common_name"] == f"Sample {party}"
 
 

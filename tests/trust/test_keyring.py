@@ -92,7 +92,7 @@ async def test_a_key_that_was_stopped_after_it_was_given_does_not_sign() -> None
         True,
     )
     assert key.mechanism("sha256").native == COMPANY.mechanism("sha256").native
-    assert await key.recall("act") is None
+    assert await key.recall(b"data", "sha256", "act") is None
 
 
 async def test_a_certificate_must_name_the_holder_that_settings_or_the_caller_say() -> None:

@@ -23,6 +23,9 @@ update run
    set state = 'ready', attempts = 0, error = null, due_at = clock_timestamp(), updated_at = clock_timestamp()
  where id = %(id)s
 
+-- name: allow repetition
+update effect set attempts = 0 where starts_with(key, %(prefix)s) and result is null
+
 -- name: cancel
 -- The new epoch makes void whatever a worker computes at this moment.
 update run

@@ -37,6 +37,6 @@ class Sm2Key:
         _ = digest_algorithm, act
         return self.private.sign(data)  # quicker than handing it to a thread
 
-    async def recall(self, act: str) -> bytes | None:
-        _ = act
+    async def recall(self, data: bytes, digest_algorithm: str, act: str) -> bytes | None:
+        _ = data, digest_algorithm, act  # a repeatable key is never asked
         return None
