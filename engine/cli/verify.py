@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import msgspec
 
 from engine import assembly
 from engine.cli import console
@@ -15,6 +20,9 @@ from engine.sandbox import Sandbox
 from engine.settings import load_settings
 from engine.trust import validation
 from engine.trust.anchors import load_anchors
+from engine.trust.changes import PageChanges, draw_changes, extract_revisions
+from engine.trust.etsi_report import etsi_report, render_etsi
+from engine.trust.indication_words import INDICATIONS, MEANINGS
 from engine.trust.inquiry import Inquiry
 from engine.trust.report import render_html
 from engine.trust.revocation import RevocationSource
@@ -46,6 +54,26 @@ _PATIENCE = 5.0
     help=str(Text(zh="另存一份可阅读的验证报告。", en="Also write a report that a person can read.")),
 )
 @click.option(
+    "--etsi",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=str(
+        Text(
+            zh="另存 ETSI TS 119 102-2 报告；后缀为 .json 时写同样结构的 JSON。",
+            en="Also write the report of ETSI TS 119 102-2; with the suffix .json the same in JSON.",
+        )
+    ),
+)
+@click.option(
+    "--revisions",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=str(Text(zh="把每个签名所签的版本写到此文件夹。", en="Write what each signer signed to this folder.")),
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=str(Text(zh="把签署后有变化的页面画到此文件夹。", en="Draw pages that changed after signing to this folder.")),
+)
+@click.option(
     "--offline",
     is_flag=True,
     help=str(
@@ -53,33 +81,79 @@ _PATIENCE = 5.0
     ),
 )
 @console.json_option
-def verify(file: Path, anchors: Path | None, html: Path | None, offline: bool, as_json: bool) -> int:
-    return asyncio.run(_verify(file, anchors, html, offline, as_json))
+def verify(
+    file: Path,
+    anchors: Path | None,
+    html: Path | None,
+    etsi: Path | None,
+    revisions: Path | None,
+    pictures: Path | None,
+    offline: bool,
+    as_json: bool,
+) -> int:
+    return asyncio.run(_verify(file, anchors, _Outputs(html, etsi, revisions, pictures), offline, as_json))
 
 
-async def _verify(file: Path, anchors: Path | None, html: Path | None, offline: bool, as_json: bool) -> int:
+@dataclass(frozen=True)
+class _Outputs:
+    """What to write beside the answer."""
+
+    html: Path | None
+    etsi: Path | None
+    revisions: Path | None
+    pictures: Path | None
+
+
+async def _verify(file: Path, anchors: Path | None, outputs: _Outputs, offline: bool, as_json: bool) -> int:
     settings = load_settings()
     roots = load_anchors(anchors) if anchors else assembly.trusted_roots(settings)
-    sandbox = Sandbox(("engine.trust.inspection",))
+    sandbox = Sandbox(("engine.trust.inspection", "engine.pdf.page_comparison"))
     source = None if offline else RevocationSource(roots, proxy=settings.trust.proxy, timeout=_PATIENCE)
     try:
         inquiry = Inquiry(RevocationStore(settings.home / "revocation"), source)
         report = await validation.verify(sandbox, file, roots, inquiry=inquiry)
+        await _write(sandbox, file, report, outputs)
     finally:
         if source is not None:
             await source.close()
         await sandbox.close()
-    if html is not None:
-        try:
-            html.parent.mkdir(parents=True, exist_ok=True)
-            html.write_text(render_html(report), "utf-8")
-        except OSError as error:
-            raise unwritable(html, error) from error
     if as_json:
         console.print_json(report.to_dict())
     else:
         _tell(report)
     return 0 if report.integrity in (Integrity.VALID, Integrity.EXTENDED) else 65
+
+
+async def _write(sandbox: Sandbox, file: Path, report: Report, outputs: _Outputs) -> None:
+    drawn: tuple[PageChanges, ...] = ()
+    with tempfile.TemporaryDirectory(prefix="sealflow-pictures-") as scratch:
+        folder = outputs.pictures or Path(scratch)
+        if outputs.pictures or outputs.html:
+            with _telling(folder):
+                drawn = await draw_changes(sandbox, file, report, folder)
+        if outputs.html:
+            _save(outputs.html, render_html(report, drawn, folder).encode())
+    if outputs.revisions:
+        with _telling(outputs.revisions):
+            await extract_revisions(file, report, outputs.revisions)
+    if outputs.etsi:
+        as_json = outputs.etsi.suffix.lower() == ".json"
+        _save(outputs.etsi, msgspec.json.encode(etsi_report(report)) if as_json else render_etsi(report))
+
+
+def _save(goal: Path, content: bytes) -> None:
+    with _telling(goal):
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        goal.write_bytes(content)
+
+
+@contextlib.contextmanager
+def _telling(goal: Path) -> Iterator[None]:
+    """Say which place cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(goal, error) from error
 
 
 _INTEGRITY = {
@@ -109,6 +183,8 @@ def _tell(report: Report) -> None:
     console.output.print(
         f"[{'green' if good else 'red'}]{_INTEGRITY[report.integrity]}[/] · {_TRUST[report.trust]}{level}"
     )
+    if report.indication is not None:
+        console.print_indented(f"EN 319 102-1: {report.indication} — {INDICATIONS[report.indication]}")
     for finding in report.findings:
         console.print_indented(str(finding.text))
     for signature in report.signatures:
@@ -127,6 +203,9 @@ def _tell_signature(signature: SignatureVerdict) -> None:
     if signature.algorithm:
         words = explain_algorithm(signature.algorithm)
         lines.append(f"{Text('算法', 'Algorithm')} {signature.algorithm}" + (f" ({words})" if words else ""))
+    lines.append(" / ".join(filter(None, (signature.indication, signature.sub_indication))))
+    if signature.sub_indication is not None:
+        lines += map(str, MEANINGS[signature.sub_indication])
     lines += [str(finding.text) for finding in (*signature.findings, *signature.later_changes)]
     for line in filter(None, lines):
         console.print_indented(line)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from asn1crypto import parser
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from engine.trust.entries import Entry
@@ -206,9 +207,24 @@ def _state(found: _Judged, begun_at: datetime | None) -> SignatureVerdict:
         location=_text(dictionary, "/Location"),
         indication=indication,
         sub_indication=sub_indication,
+        value=proof.info["signature"].native.hex() if proof else None,
+        signed_digest=_message_digest(proof) if proof else None,
+        cms_digest=_cms_digest(embedded) if embedded else None,
         unknown_revocation=found.standing.unknown,
         intent=find_intent(proof.info) if proof else None,
     )
+
+
+def _message_digest(proof: Proof) -> str | None:
+    attributes = proof.info["signed_attrs"]
+    found = (value for value in attributes or () if value["type"].native == "message_digest")
+    digest: str | None = next((value["values"][0].native.hex() for value in found), None)
+    return digest
+
+
+def _cms_digest(embedded: EmbeddedPdfSignature) -> str:
+    contents = embedded.pkcs7_content
+    return hashlib.sha256(contents[: parser.peek(contents)]).hexdigest()
 
 
 def _claimed_at(embedded: EmbeddedPdfSignature | None) -> datetime | None:

@@ -5,7 +5,7 @@ PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>验证报告 Verification report · $name</title>
 <style>
 :root { --ink: #1d2430; --soft: #5b6675; --line: #dfe3e8; --paper: #fff; --ground: #f3f4f6;
@@ -39,6 +39,9 @@ small { color: var(--soft); }
 [lang=en] { color: var(--soft); font-size: .9em; }
 b > [lang=en], .good > [lang=en], .bad > [lang=en], .unsure > [lang=en] { color: inherit; opacity: .8; }
 .seal > b > [lang=en] { display: block; font-size: 16px; font-weight: 500; }
+figure { margin: 16px 0 0; break-inside: avoid; }
+figure img { width: 100%; height: auto; border: 1px solid var(--line); }
+figcaption { color: var(--soft); font-size: 13px; }
 footer { color: var(--soft); font-size: 13px; }
 @media (max-width: 600px) { th, td { display: block; width: auto; } td { border-top: 0; padding-top: 0; } }
 @media print { body { background: #fff; } main { padding: 0; max-width: none; } .card, .seal { break-inside: avoid; } }
@@ -57,7 +60,17 @@ footer { color: var(--soft); font-size: 13px; }
 <tr><th><span lang="zh">验证时间</span> <span lang="en">Checked at</span></th><td>$checked</td></tr>
 <tr><th><span lang="zh">签名与时间戳</span> <span lang="en">Signatures and timestamps</span></th><td>$count</td></tr>
 </table></section>
-$findings$signatures
+$advice$findings$signatures$changes
+<section class="card"><h2><span lang="zh">其他软件显示“有效性未知”时</span>
+ <span lang="en">When other software says “validity unknown”</span></h2>
+<p lang="zh">Adobe Acrobat 等软件只信任自带名单（AATL、EUTL）里的根证书。签发机构不在名单上，或软件当时连不上吊销查询
+和时间戳服务，就显示“有效性未知”；这不表示文件被改动。认可该签发机构的，可把它的根证书加入软件的受信任证书后重新打开。
+显示“已被更改或损坏”则是另一回事：此时以上面“结论”和“此后的变化”为准。浏览器自带的阅读器不验证签名。</p>
+<p lang="en">Adobe Acrobat and similar programs trust only the roots on their own lists (AATL, EUTL). If the issuer is
+not on them, or the program cannot reach revocation and timestamp services, it says “validity unknown”; that does not
+mean the file was changed. Whoever accepts the issuer can add its root to the trusted certificates of the program and
+open the file again. “Altered or corrupted” is another matter: see “Verdict” and “Later changes” above. Viewers built
+into browsers do not verify signatures.</p></section>
 <footer>
 <p lang="zh">本报告只说明文件、签名和证书在上述时间的技术状态。计算收到文件的 SHA-256，
 与上面的值相同，即为本报告所指的文件。

@@ -96,6 +96,12 @@ class SignatureVerdict(msgspec.Struct, frozen=True):
     indication: Indication = Indication.INDETERMINATE
     """Status by EN 319 102-1; integrity and trust above say the same in plain words."""
     sub_indication: SubIndication | None = SubIndication.GENERIC
+    value: str | None = None
+    """The signature value, hex."""
+    signed_digest: str | None = None
+    """Digest of the covered bytes that the signer signed, hex; by the digest algorithm in ``algorithm``."""
+    cms_digest: str | None = None
+    """SHA-256 of the signature data, hex."""
     unknown_revocation: tuple[str, ...] = ()
     """Certificates below the anchor of which nothing at hand says whether they were revoked."""
     intent: str | None = None
