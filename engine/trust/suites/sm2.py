@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 from asn1crypto.keys import PublicKeyInfo
 
+from engine.trust.der import element, identifier, sequence
+from engine.trust.suites.identifiers import SM2_CURVE
 from engine.trust.suites.libcrypto import Handle, NoSm2, libcrypto, read, write
 
 USER_ID = b"1234567812345678"
 """Distinguishing identifier where the parties agreed on no other (GM/T 0009, 10)."""
-_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")
-"""SubjectPublicKeyInfo of an SM2 key up to its point of 65 bytes."""
+_ALGORITHM = sequence(identifier("1.2.840.10045.2.1"), identifier(SM2_CURVE))
+"""AlgorithmIdentifier of a public key on the curve (RFC 5480, 2.1)."""
+_FORMS = {(65, b"\x04"), (33, b"\x02"), (33, b"\x03")}
+"""Length and first byte of an uncompressed and of a compressed point (SEC 1, 2.3.3)."""
 _LONGEST = 80
 """Bytes of the longest signature."""
 
@@ -136,15 +140,15 @@ def _point(public_key: PublicKeyInfo) -> bytes:
     if not is_sm2(public_key):
         raise ValueError("no SM2 key")
     point = bytes(public_key["public_key"])
-    if len(point) != 65 or point[0] != 4:
-        raise ValueError("no uncompressed point")
+    if (len(point), point[:1]) not in _FORMS:  # the library would take infinity for a key
+        raise ValueError("no point of a key")
     return point
 
 
 @functools.lru_cache(256)
 def _public_handle(point: bytes) -> Handle:
     """Whether the point is one of the curve is for the library to say: ValueError."""
-    return read("d2i_PUBKEY", _SPKI + point, "EVP_PKEY_free")
+    return read("d2i_PUBKEY", sequence(_ALGORITHM, element(0x03, b"\0", point)), "EVP_PKEY_free")
 
 
 def _prepare(start: str, key: Handle) -> tuple[Handle, Handle]:

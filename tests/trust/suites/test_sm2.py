@@ -2,13 +2,16 @@
 
 import ctypes.util
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from asn1crypto.keys import PublicKeyInfo
+from asn1crypto.keys import ECPointBitString, PublicKeyInfo
 from asn1crypto.x509 import Certificate
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.trust import der
 from engine.trust.suites import libcrypto, sm2
@@ -57,6 +60,33 @@ def test_nothing_but_the_example_holds(r: str, s: str, message: bytes) -> None:
 def test_a_signature_value_that_is_no_der_is_wrong_and_no_error(spoil) -> None:
     value = spoil(signature())
     assert not verify(key_of(X + Y), value if isinstance(value, bytes) else value.encode(), b"message digest")
+
+
+def test_a_key_may_be_written_as_a_compressed_point() -> None:
+    compressed = PREFIX[:-1].replace(b"\x30\x59", b"\x30\x39").replace(b"\x03\x42\x00", b"\x03\x22\x00") + b"\x03"
+    assert verify(PublicKeyInfo.load(compressed + bytes.fromhex(X)), signature(), b"message digest")
+
+
+@given(st.binary(max_size=90))
+def test_no_bytes_are_a_signature_by_chance_and_none_is_an_error(value: bytes) -> None:
+    assert not verify(key_of(X + Y), value, b"message digest")
+
+
+@given(st.binary(max_size=70))
+def test_no_other_point_is_the_key_of_the_example(point: bytes) -> None:
+    info = key_of(X + Y)
+    info["public_key"] = ECPointBitString(point)
+    with suppress(ValueError):  # most are no point of the curve
+        assert not verify(info, signature(), b"message digest")
+
+
+@pytest.mark.parametrize("point", ["00", "", "04", "06" + X + Y, "07" + X + Y, "04" + X, "02" + X + Y])
+def test_infinity_and_points_in_odd_forms_are_refused(point: str) -> None:
+    """The library reads the first as the point at infinity, under which anybody could sign."""
+    info = key_of(X + Y)
+    info["public_key"] = ECPointBitString(bytes.fromhex(point))
+    with pytest.raises(ValueError, match="no point"):
+        verify(info, signature(), b"message digest")
 
 
 def test_a_point_beside_the_curve_is_refused() -> None:
