@@ -15,6 +15,7 @@ import pytest
 from engine.assembly import SERVICES, make_catalogue
 from engine.cli.entry import sealflow
 from engine.pdf.control import Anchor, Control
+from engine.pdf.seals.design import USUAL, SealDesign
 from engine.pipeline.definition import load_definition
 from engine.pipeline.resolution import option_names, resolve, with_resources
 from engine.settings import Authority, Settings, Trust, Work
@@ -107,7 +108,7 @@ def test_the_pipeline_example_loads(tmp_path: Path) -> None:
 def test_every_option_of_a_stage_is_described_with_its_default(stage: str, tmp_path: Path) -> None:
     catalogue = make_catalogue(load_registry(Settings(home=tmp_path)), dict.fromkeys(SERVICES))
     text = section(ROOT / "docs" / "pipelines.md", stage)
-    described = first_column(text.split("| key of a control")[0])
+    described = first_column(re.split(r"\| key of an? ", text)[0])
     assert described == set(option_names(STAGES[stage], catalogue))
     assert f"{STAGES[stage].effect.capitalize()}" in text
     hints = get_type_hints(STAGES[stage])
@@ -131,6 +132,12 @@ def test_every_key_of_a_control_is_described() -> None:
     )
     assert first_column(controls) == set(Control.__struct_fields__)
     assert first_column(anchors) == set(Anchor.__struct_fields__)
+
+
+def test_every_key_of_a_drawn_seal_is_described() -> None:
+    text = section(ROOT / "docs" / "pipelines.md", "sign").split("| key of a seal")[1]
+    assert first_column(text) == set(SealDesign.__struct_fields__)
+    assert all(f'`"{kind}"`' in text for kind in USUAL)
 
 
 def test_every_setting_is_described() -> None:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "authorities": "authorities:authorities",
     "worker": "worker:worker",
     "keys": "keys:keys",
+    "seal": "seal:seal",
     "journal": "journal:journal",
     "orphans": "orphans:orphans",
 }

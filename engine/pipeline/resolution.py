@@ -128,8 +128,10 @@ def _option_value(
 ) -> object:
     if annotation in catalogue.protocols and catalogue.providers is not None:
         return catalogue.providers(annotation, str(value))
-    if _names_path(annotation) and isinstance(value, str):
-        return resources[value]
+    if _names_path(annotation):
+        if isinstance(value, str):
+            return resources[value]
+        annotation = Union[tuple(part for part in get_args(annotation) if not _names_path(part)) or (str,)]  # noqa: UP007  # made at run time
     try:
         return msgspec.convert(value, annotation, strict=True)
     except msgspec.ValidationError as error:

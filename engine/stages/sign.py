@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -12,6 +11,7 @@ from engine.errors import Misuse, Rejected
 from engine.language import Text
 from engine.pipeline.stage import Done, Effect, Paused, Work
 from engine.sandbox import Sandbox
+from engine.stages.seals import SealOption
 from engine.stages.signature import (
     READS,
     Consent,
@@ -34,7 +34,7 @@ from engine.trust.timestamps import TimestampClient
 
 @dataclass(frozen=True)
 class Sign:
-    """Sign the field ``field`` as the party ``as`` (签约方), visibly if a seal picture is given.
+    """Sign the field ``field`` as the party ``as`` (签约方), visibly if a seal is given.
 
     ``consent`` "required" waits for the event ``signed:<party>`` with an intent token; "unattended" asks nobody.
     Raises Misuse ``sign.option`` for missing options, Rejected ``sign.declined`` and what ``sign_document`` raises.
@@ -48,7 +48,7 @@ class Sign:
     as_: str = ""
     field: str = ""
     level: Level = "B-T"
-    seal: Path | None = None
+    seal: SealOption = None
     reason: str | None = None
     location: str | None = None
     holder: str | HolderValues | None = None

@@ -13,8 +13,9 @@ import msgspec
 from engine.errors import Defect, Rejected
 from engine.pdf import inspection, intake
 from engine.pipeline.stage import Facts, Work
-from engine.sandbox import Caller, Sandbox, existing
+from engine.sandbox import Caller, Sandbox
 from engine.stages.inspect import require_clean
+from engine.stages.seals import SealOption, prepare_seal
 from engine.trust.archiving import archive_document
 from engine.trust.holders import Holder, claim_key
 from engine.trust.intent import BASE, Agreement, BaseRevision, IntentProof, Intents
@@ -23,7 +24,6 @@ from engine.trust.permissions import FILLED
 from engine.trust.preparation import SignatureOrder
 from engine.trust.revisions import list_signers
 from engine.trust.revocation import RevocationSource
-from engine.trust.seals import Seal, load_seal
 from engine.trust.signing import Surroundings, sign_document, signing_act
 from engine.trust.timestamps import TimestampClient
 from engine.trust.validation import digest_of, examine
@@ -51,7 +51,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     as_: str = msgspec.field(name="as")
     field: str
-    seal: Path | None = None
+    seal: SealOption = None
     reason: str | None = None
     location: str | None = None
     lock: Lock = ()
@@ -119,7 +119,7 @@ async def sign_field(
         field=signature.field,
         claimed=datetime.now(UTC).replace(microsecond=0),
         reserve=0,
-        seal=await _seal(office.sandbox, signature.seal) if signature.seal else None,
+        seal=await prepare_seal(signature.seal, work.facts, office.sandbox),
         reason=signature.reason,
         location=signature.location,
         sound=work.facts.get(SOUND) == await digest_of(source),
@@ -193,18 +193,3 @@ async def _examine(output: Path, child: Caller, field: str, level: Level) -> Sig
         field=field,
         requested=level,
     )
-
-
-_seals: dict[tuple[Path, int, int], Seal] = {}
-"""Seals by path, time of change and size: decoding one costs more than a signature."""
-_SEALS_KEPT = 256
-
-
-async def _seal(sandbox: Sandbox, picture: Path) -> Seal:
-    status = existing(picture).stat()
-    key = (picture, status.st_mtime_ns, status.st_size)
-    if key not in _seals:
-        if len(_seals) >= _SEALS_KEPT:
-            _seals.clear()
-        _seals[key] = await sandbox.call(load_seal, picture)
-    return _seals[key]

@@ -7,10 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pikepdf
 import pytest
 import pytest_asyncio
 
 from engine.errors import Misuse, Rejected
+from engine.pdf.control import Control
+from engine.pdf.placement import place_controls
+from engine.pipeline.resolution import Catalogue, build_stage
 from engine.pipeline.stage import Done, Facts, Stage, Work
 from engine.records.intents import MemoryIntents
 from engine.sandbox import Sandbox
@@ -20,10 +24,12 @@ from engine.stages.signature import HolderValues
 from engine.stages.timestamp import Timestamp
 from engine.trust.anchors import load_anchors
 from engine.trust.demo import ensure_demo
+from engine.trust.intent import Intents
 from engine.trust.keyring import Sources
-from engine.trust.keys import Pkcs12Keyring
+from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.timestamps import TimestampClient
+from tests.pdf.blank_pages import write_blank
 from tests.trust.paper import Notebook, Rack, draw_paper, draw_seal_picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -263,3 +269,35 @@ async def test_no_key_is_used_while_no_authority_could_stamp_its_signature(desk:
     assert caught.value.code == "timestamp.no_authority_for"
     assert 'digest = "sm3"' in caught.value.say("zh")
     assert len(desk.notebook.entries) == before
+
+
+async def test_a_seal_is_drawn_from_a_value_of_the_document(desk: Desk, tmp_path: Path) -> None:
+    field = Control(name="甲方盖章", kind="signature", page=1, x=100, y=100, width=114, height=114)
+    place_controls(write_blank(tmp_path / "blank.pdf"), tmp_path / "placed.pdf", (field,))
+    options = {"as": "employer", "field": "甲方盖章", "level": "B-B"}
+    seal = {"kind": "company", "name": {"value": "单位名称"}, "number": "9999990000000"}
+    services = {
+        Sandbox: desk.sandbox,
+        Keyring: desk.keyring,
+        TimestampClient: desk.timestamps,
+        RevocationSource: desk.revocation,
+        Intents: desk.intents,
+    }
+    stage = build_stage(Sign, {**options, "seal": seal}, Catalogue({}, services), {}, place="test")
+    with pytest.raises(Rejected) as refusal:
+        await desk.carry_out(stage, tmp_path / "placed.pdf", tmp_path)
+    assert refusal.value.code == "seal.no_value"
+    done = await desk.carry_out(stage, tmp_path / "placed.pdf", tmp_path, {"values": {"单位名称": "示例公司"}})
+    assert done.outputs is not None
+    with pikepdf.open(done.outputs[0]) as signed:
+        look = signed.Root.AcroForm.Fields[0].AP.N
+        assert look.Resources.XObject.Seal.Subtype == "/Form" and look.Resources.ExtGState.Ink.BM == "/Multiply"
+    for wrong in (
+        {"kind": "square", "name": "x"},
+        {"kind": "company"},
+        {**seal, "size": 60},
+        {**seal, "colour": "blue"},
+    ):
+        with pytest.raises(Misuse) as misuse:
+            build_stage(Sign, {**options, "seal": wrong}, Catalogue({}, services), {}, place="test")
+        assert misuse.value.code == "pipeline.bad_option"

@@ -11,7 +11,7 @@ from typing import Any
 import pikepdf
 import pypdfium2
 import pytest
-from PIL import Image, ImageChops, ImageDraw, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
@@ -19,9 +19,10 @@ from engine.errors import Rejected
 from engine.pdf import placement
 from engine.pdf.control import Control
 from engine.pdf.riding import groups
+from engine.pdf.seals.design import SealDesign
 from engine.trust.inspection import inspect_file
 from engine.trust.preparation import SignatureOrder, empty_form, prepare_signature
-from engine.trust.seals import Seal, load_seal
+from engine.trust.seals import Seal, draw_seal, load_seal
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.verdict import Integrity
 from tests.pdf.blank_pages import A4, write_blank
@@ -34,6 +35,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 WIDE = 119.06  # 42 mm
 
 RIDING = Control(name="甲方骑缝章", kind="riding-seal", field="甲方盖章", y=400, width=WIDE, height=WIDE)
+DESIGN = SealDesign(kind="company", name="示例科技（演示）有限公司", number="9999990000000", size=42)
 RIDING_ALONE = Control(name="甲方骑缝章", kind="riding-seal", y=400, width=WIDE, height=WIDE)
 FIELDS = (
     Control(name="甲方盖章", kind="signature", party="employer", page=-1, x=100, y=100, width=WIDE, height=WIDE),
@@ -125,12 +127,14 @@ def test_it_is_one_signature_and_either_party_may_sign_first(
     assert valid_signatures(file) == 7, "poppler counts fields"
 
 
+@pytest.mark.parametrize("kind", ["picture", "drawing"])
 @pytest.mark.parametrize(("pages", "pixels"), [(2, 496), (7, 142), (200, 25)])
-def test_the_slices_of_a_group_are_the_seal(picture: Path, tmp_path: Path, pages: int, pixels: int) -> None:
-    file = sign(paper(tmp_path, pages, RIDING_ALONE), "甲方骑缝章", load_seal(picture))
+def test_the_slices_of_a_group_are_the_seal(picture: Path, tmp_path: Path, pages: int, pixels: int, kind: str) -> None:
+    ready = load_seal(picture) if kind == "picture" else draw_seal(DESIGN)
+    file = sign(paper(tmp_path, pages, RIDING_ALONE), "甲方骑缝章", ready)
     (tmp_path / "whole").mkdir()
     at_edge = Control(name="甲方整章", kind="signature", page=1, x=A4[0] - WIDE, y=400, width=WIDE, height=WIDE)
-    whole = sign(paper(tmp_path / "whole", 1, at_edge), "甲方整章", load_seal(picture))
+    whole = sign(paper(tmp_path / "whole", 1, at_edge), "甲方整章", ready)
     ranges = groups(pages, 20)
     share = len(ranges[0])
     (seal,) = strips(whole, pixels * share, WIDE)
@@ -139,9 +143,11 @@ def test_the_slices_of_a_group_are_the_seal(picture: Path, tmp_path: Path, pages
     for group in ranges:
         parts = slices[group[0] - 1 : group[-1]]
         assert len({one.tobytes() for one in parts}) == len(parts), "no slice shows twice"
-        difference = ImageOps.grayscale(ImageChops.difference(joined(parts), seal)).getextrema()[1]
-        # Cuts fall between pixels here, so nothing is left to smoothing; PDFium rounds one sample by one level.
-        assert difference <= 2
+        difference = ImageOps.grayscale(ImageChops.difference(joined(parts), seal))
+        # Cuts fall between pixels here, so nothing is left to smoothing at them. A slice may stand a tenth of a pixel
+        # (4 thousandths of a mm) beside its place, which changes the smoothed edge of an outline by 25 of 255 levels.
+        assert difference.getextrema()[1] <= 25
+        assert ImageStat.Stat(difference).mean[0] < 0.1
 
 
 def test_two_hundred_pages_carry_the_picture_once(picture: Path, tmp_path: Path) -> None:
