@@ -14,6 +14,7 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from engine.trust.coverage import only_blank_after
 from engine.trust.differences import Comparison, Unexplained
 from engine.trust.entries import Entry
+from engine.trust.looks import find_sneaky_look
 from engine.trust.verdict import Finding, Integrity, worse_integrity
 
 
@@ -48,7 +49,8 @@ def compare_later(
         if not only_blank_after(stream, entry.coverage.end):
             entry.worsen(Integrity.MODIFIED, _uncovered("bytes outside of any revision follow"))
         else:
-            entry.worsen(Integrity.EXTENDED, _uncovered("white space follows"))
+            entry.integrity = worse_integrity(entry.integrity, Integrity.EXTENDED)
+            entry.later.append(_blank())
         return None
     try:
         change = _review(entry.revision, embedded, reader, newer)
@@ -64,9 +66,22 @@ def compare_later(
     ):
         entry.worsen(Integrity.MODIFIED, _forbidden())
         return None
+    if _refuse_sneaky(entry, reader):
+        return None
     entry.integrity = worse_integrity(entry.integrity, Integrity.EXTENDED)
     entry.later.extend(_disclose(change))
     return Reviewed(entry.revision, change)
+
+
+def _refuse_sneaky(entry: Entry, reader: PdfFileReader) -> bool:
+    """A form may be filled and signed, but a field nobody filled or signed must not draw over the page."""
+    try:
+        name = find_sneaky_look(reader, entry.revision)
+    except Exception as error:  # as in compare_later
+        name = str(error) or type(error).__name__
+    if name is not None:
+        entry.worsen(Integrity.MODIFIED, _sneaky(name))
+    return name is not None
 
 
 def _review(
@@ -91,16 +106,20 @@ def _review(
 
 def _compare_objects(entry: Entry, embedded: EmbeddedPdfSignature, reader: PdfFileReader) -> None:
     """Second opinion where the library sees an unusual way of writing: is there any difference in substance?"""
+    permitted = None
     try:
-        lock = embedded.fieldmdp
-        frozen = embedded.docmdp_level is MDPPerm.NO_CHANGES
+        lock, permitted = embedded.fieldmdp, embedded.docmdp_level
+        frozen = permitted is MDPPerm.NO_CHANGES
         comparison = Comparison(reader, entry.revision, lock.is_locked if lock else lambda _: False, frozen=frozen)
         comparison.run()
     except Unexplained as difference:
-        entry.worsen(Integrity.MODIFIED, _changed(str(difference)))
+        noted = permitted is MDPPerm.ANNOTATE and "/Annots" in str(difference)
+        entry.worsen(Integrity.MODIFIED, _noted() if noted else _changed(str(difference)))
     except Exception as error:  # a comparison that fails cannot vouch for the changes
         entry.worsen(Integrity.MODIFIED, _changed(str(error) or type(error).__name__))
     else:
+        if _refuse_sneaky(entry, reader):
+            return
         entry.integrity = worse_integrity(entry.integrity, Integrity.EXTENDED)
         filled = (
             ModificationLevel.FORM_FILLING if comparison.fields or comparison.signed else ModificationLevel.LTA_UPDATES
@@ -128,6 +147,31 @@ def _disclose(change: DiffResult) -> list[Finding]:
             Finding("later.fields", f"此后变化的表单域：{names}。", f"Form fields that changed later: {names}.")
         )
     return told
+
+
+def _noted() -> Finding:
+    return Finding(
+        "signature.noted_later",
+        "签署后添加或改动了批注。认证签名允许批注，但批注可以遮住所签内容，因此不视为未改动；请对照所签版本。",
+        "A comment was added or changed after signing. The certification permits comments, yet one can cover what was "
+        "signed, so the file does not count as unchanged; compare it with the signed revision.",
+    )
+
+
+def _blank() -> Finding:
+    return Finding(
+        "later.blank",
+        "文件末尾之后还有空白字符，不影响内容。",
+        "White space stands behind the end of the file; it shows nothing.",
+    )
+
+
+def _sneaky(name: str) -> Finding:
+    return Finding(
+        "signature.sneaky_look",
+        f"签署后，既未签名也未填写的域“{name}”在页面上显示了新的内容。",
+        f"After signing, the field “{name}”, which nobody signed or filled, shows something new on the page.",
+    )
 
 
 def _uncovered(why: str) -> Finding:

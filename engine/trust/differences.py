@@ -60,13 +60,13 @@ class Comparison:
     def _catalogue(self, old: Any, new: Any) -> None:
         for key in sorted({*old, *new} - _BESIDE):
             if key == "/AcroForm" and key not in old:
-                self._form(generic.DictionaryObject(), _follow(new.raw_get(key)))
+                self._form(generic.DictionaryObject(), follow(new.raw_get(key)))
             elif key == "/AcroForm" and key in new:
-                self._form(_follow(old.raw_get(key)), _follow(new.raw_get(key)))
+                self._form(follow(old.raw_get(key)), follow(new.raw_get(key)))
             else:
                 self._entry(old, new, key, "")
         if "/DSS" in new:
-            store = _follow(new.raw_get("/DSS"))
+            store = follow(new.raw_get("/DSS"))
             if not isinstance(store, generic.DictionaryObject) or not set(store) <= _STORE_KEYS:
                 raise Unexplained("/DSS")
 
@@ -75,16 +75,16 @@ class Comparison:
             if key in ("/DR", "/DA") and key not in old:
                 continue
             if key == "/DR" and key in new:
-                self._resources(_follow(old.raw_get(key)), _follow(new.raw_get(key)))
+                self._resources(follow(old.raw_get(key)), follow(new.raw_get(key)))
             else:
                 self._entry(old, new, key, "/AcroForm")
-        before = _follow(old.raw_get("/Fields")) if "/Fields" in old else []
-        self._grown(before, _follow(new.raw_get("/Fields")), "/AcroForm/Fields")
+        before = follow(old.raw_get("/Fields")) if "/Fields" in old else []
+        self._grown(before, follow(new.raw_get("/Fields")), "/AcroForm/Fields")
 
     def _resources(self, old: Any, new: Any) -> None:
         """Filling may bring fonts along, and may not change those that are there."""
         for key in old:
-            one, other = _follow(old.raw_get(key)), _follow(new.raw_get(key)) if key in new else None
+            one, other = follow(old.raw_get(key)), follow(new.raw_get(key)) if key in new else None
             if isinstance(one, generic.DictionaryObject) and isinstance(other, generic.DictionaryObject):
                 for name in one:
                     self._entry(one, other, name, f"/AcroForm/DR{key}")
@@ -98,14 +98,14 @@ class Comparison:
         for index in range(len(old)):
             self._todo.append((_raw(old, index), _raw(new, index), f"{place}[{index}]"))
         for index in range(len(old), len(new)):
-            self._added(_follow(_raw(new, index)), f"{place}[{index}]")
+            self._added(follow(_raw(new, index)), f"{place}[{index}]")
 
     def _added(self, field: Any, place: str) -> None:
-        if not isinstance(field, generic.DictionaryObject) or _inherited(field, "/FT") != "/Sig":
+        if not isinstance(field, generic.DictionaryObject) or inherited(field, "/FT") != "/Sig":
             raise Unexplained(place)
         if {"/A", "/AA", "/Kids"} & set(field):
             raise Unexplained(place)  # what acts by itself or hides more is more than a signature
-        value = _follow(field.raw_get("/V")) if "/V" in field else None
+        value = follow(field.raw_get("/V")) if "/V" in field else None
         is_stamp = isinstance(value, generic.DictionaryObject) and value.get("/SubFilter") == "/ETSI.RFC3161"
         if self._frozen and not is_stamp:
             raise Unexplained(place)
@@ -122,7 +122,7 @@ class Comparison:
             if key in self._seen:
                 return
             self._seen.add(key)
-        old, new = _follow(old), _follow(new)
+        old, new = follow(old), follow(new)
         if isinstance(old, generic.DictionaryObject) and isinstance(new, generic.DictionaryObject):
             self._dictionaries(old, new, place)
         elif isinstance(old, generic.ArrayObject) and isinstance(new, generic.ArrayObject):
@@ -140,8 +140,8 @@ class Comparison:
             ignored = {"/Length", "/Filter", "/DecodeParms"}
         if old.get("/Type") == "/Page":
             ignored = {"/Annots"}
-            before = _follow(old.raw_get("/Annots")) if "/Annots" in old else []
-            self._grown(before, _follow(new.raw_get("/Annots")) if "/Annots" in new else [], f"{place}/Annots")
+            before = follow(old.raw_get("/Annots")) if "/Annots" in old else []
+            self._grown(before, follow(new.raw_get("/Annots")) if "/Annots" in new else [], f"{place}/Annots")
         elif _is_field(old) and _is_field(new):
             ignored = self._filled(old, new, place)
         for key in sorted({*old, *new} - ignored):
@@ -149,12 +149,12 @@ class Comparison:
 
     def _filled(self, old: Any, new: Any, place: str) -> set[str]:
         """Keys of a field or widget that filling changed, after asking whether it was allowed."""
-        kind = _inherited(old, "/FT")
+        kind = inherited(old, "/FT")
         allowed = {"/V", "/AP", "/AS", "/M", "/F", "/MK"} if kind == "/Sig" else _FILLED - {"/Rect"}
-        changed = {key for key in allowed if not _equal(old, new, key)}
+        changed = {key for key in allowed if not equal_entries(old, new, key)}
         if not changed:
             return set()
-        name = _name(old)
+        name = field_name(old)
         if self._frozen or self._is_locked(name):
             raise Unexplained(f"{place} ({name})")
         if kind == "/Sig":
@@ -172,7 +172,8 @@ def _root(resolver: HistoricalResolver) -> Any:
     return resolver.root
 
 
-def _follow(value: Any) -> Any:
+def follow(value: Any) -> Any:
+    """What a reference leads to, the value itself if it is none."""
     return value.get_object() if isinstance(value, generic.IndirectObject) else value
 
 
@@ -193,17 +194,19 @@ def _lineage(field: Any) -> Iterator[Any]:
         yield field
         if "/Parent" not in field:
             return
-        field = _follow(field.raw_get("/Parent"))
+        field = follow(field.raw_get("/Parent"))
         if not isinstance(field, generic.DictionaryObject):
             return
 
 
-def _inherited(field: Any, key: str) -> Any:
-    return next((_follow(level.raw_get(key)) for level in _lineage(field) if key in level), None)
+def inherited(field: Any, key: str) -> Any:
+    """Entry of a field or of the nearest field above that has it (ISO 32000-2, 12.7.4.1)."""
+    return next((follow(level.raw_get(key)) for level in _lineage(field) if key in level), None)
 
 
-def _name(field: Any) -> str:
-    parts = [str(_follow(level.raw_get("/T"))) for level in _lineage(field) if "/T" in level]
+def field_name(field: Any) -> str:
+    """Fully qualified name (ISO 32000-2, 12.7.4.2)."""
+    parts = [str(follow(level.raw_get("/T"))) for level in _lineage(field) if "/T" in level]
     return ".".join(reversed(parts))
 
 
@@ -211,12 +214,14 @@ def _same_stream(old: Any, new: Any) -> bool:
     """The same bytes read another way are another picture, so the filters count unless the decoded data is the same."""
     if type(old) is not type(new):
         return False
-    if old.encoded_data == new.encoded_data and all(_equal(old, new, key) for key in ("/Filter", "/DecodeParms")):
+    if old.encoded_data == new.encoded_data and all(
+        equal_entries(old, new, key) for key in ("/Filter", "/DecodeParms")
+    ):
         return True
     return bool(old.data == new.data)
 
 
-def _equal(old: Any, new: Any, key: str) -> bool:
+def equal_entries(old: Any, new: Any, key: str) -> bool:
     """Whether two entries hold the same, followed to the end but for links back into the document."""
     if (key in old) != (key in new):
         return False
@@ -231,7 +236,7 @@ def _equal(old: Any, new: Any, key: str) -> bool:
             if pair in seen:
                 continue
             seen.add(pair)
-        one, other = _follow(one), _follow(other)
+        one, other = follow(one), follow(other)
         if type(one) is not type(other):
             return False
         if isinstance(one, generic.StreamObject) and not _same_stream(one, other):
