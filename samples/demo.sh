@@ -8,4 +8,5 @@ export SEALFLOW_HOME
 sealflow run labour-contract samples/labour-contract.docx --values samples/labour-contract.values.json \
     -o "$out/contract.pdf" "$@"
 sealflow verify "$out/contract.pdf" --html "$out/checked.html"
+sealflow check "$out/contract.pdf"
 printf '\n%s\n%s\n' "$out/contract.pdf" "$out/checked.html"

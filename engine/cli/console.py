@@ -182,5 +182,5 @@ def run_summary(run: Run) -> Mapping[str, Any]:
     }
 
 
-PUBLIC_FACTS = frozenset({"level_requested", "level_achieved", "signatures_dropped", "pages"})
+PUBLIC_FACTS = frozenset({"level_requested", "level_achieved", "conformance", "signatures_dropped", "pages"})
 """Facts that may appear in listings; values people filled in are not among them."""

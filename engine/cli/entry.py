@@ -23,6 +23,7 @@ _COMMANDS = {
     "submit": "submit:submit",
     "stage": "stage:stage",
     "verify": "verify:verify",
+    "check": "check:check",
     "status": "runs:status",
     "resume": "runs:resume",
     "cancel": "runs:cancel",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pikepdf
-from pikepdf import Dictionary, Name, Pdf
+from pikepdf import Dictionary, Name, Pdf, Stream
 
 from engine.errors import Rejected
 from engine.pdf import form_clauses, intake, syntax, twins
@@ -112,8 +112,10 @@ def _adds_only_fields(pdf: Pdf, data: Buffer, size: int, appended: set[int]) -> 
 
 
 def _grows(before: pikepdf.Object, after: pikepdf.Object) -> bool:
+    if isinstance(before, Stream) or isinstance(after, Stream):
+        return False
     if not isinstance(before, Dictionary) or not isinstance(after, Dictionary):
-        return before.unparse() == after.unparse()
+        return before.unparse(resolved=True) == after.unparse(resolved=True)
     if before.get(Name.FT) == Name.Sig or before.get(Name.Subtype) == Name.Widget or Name.Fields in before:
         return True
     grown = _GROWS.get(intake.name_of(before.get(Name.Type)), set())

@@ -28,6 +28,7 @@ _ACTIONS = frozenset({"/GoTo", "/GoToR", "/GoToE", "/URI", "/Thread", "/SubmitFo
 _NAMED = frozenset({"/NextPage", "/PrevPage", "/FirstPage", "/LastPage"})
 _PRINT, _NOT_SHOWN = 4, 1 | 2 | 32 | 256
 """Flags Print; Invisible, Hidden, NoView, ToggleNoView (ISO 32000-1 table 165)."""
+_HEX = re.compile(rb"<[0-9A-Fa-f\s]*>")
 _DEPTH = 64
 
 
@@ -159,10 +160,9 @@ def _covers(numbers: list[int], data: Buffer, signed: bytes) -> bool:
     end = resume + after
     if start or not 0 < before < resume <= end <= len(data) or resume - before > 2 * len(signed) + 4096:
         return False
-    gap = bytes(data[before:resume])
     # It covers the file as it was then: to the end of a revision.
     ends = re.search(rb"%%EOF[\r\n]*\Z", data[max(0, end - 16) : end]) is not None
-    return gap[:1] == b"<" and gap[-1:] == b">" and ends
+    return ends and _HEX.fullmatch(data, before, resume) is not None
 
 
 def _fields(pdf: Pdf) -> Iterator[pikepdf.Object]:

@@ -34,6 +34,9 @@ _WINGDINGS = dict(
 )
 """What contracts use this font of Windows for: boxes, ticks and bullets."""
 
+_COMPOSED = {"☑": "□✓", "☒": "□✗"}
+"""Signs that no bundled typeface has, and the signs that look so one over the other."""
+
 
 def embed_missing(pdf: Pdf) -> int:
     """Embed a substitute for every simple font that has no program; returns how many were."""
@@ -80,25 +83,30 @@ def _embed(pdf: Pdf, use: Use) -> None:
 def _outline(text: str, face: StandardFace, style: FontName, given: float | None) -> tuple[Any, float]:
     """A glyph and its advance: the document's, or the typeface's own where the document gives none."""
     pen = TTGlyphPen(None)
-    own = face.width(text)
-    spare = glyph(text, style) if own is None and len(text) == 1 else None
-    natural = own if spare is None else float(spare.advance)
+    signs = _COMPOSED.get(text, text[:1] if len(text) == 1 else "")
+    natural = max((_advance(sign, face, style) for sign in signs), default=0.0)
     width = natural if given is None else given
     # A typeface may be wider than its place; a narrower one keeps its shape and stands at the left.
     squeeze = min(1.0, width / natural) if natural and width else 1.0
     turned = TransformPen(Cu2QuPen(pen, max_err=1.0, reverse_direction=True), (squeeze, 0, 0, 1, 0, 0))
-    if spare is not None:
-        FACES[spare.face].font.draw_glyph_with_pen(spare.number, turned)
-    else:
-        face.draw(text, turned)
-    return pen.glyph(), width or 0.0
+    for sign in signs:
+        spare = glyph(sign, style)
+        if not face.draw(sign, turned) and spare is not None:
+            FACES[spare.face].font.draw_glyph_with_pen(spare.number, turned)
+    return pen.glyph(), width
+
+
+def _advance(sign: str, face: StandardFace, style: FontName) -> float:
+    own = face.width(sign)
+    spare = glyph(sign, style) if own is None else None
+    return own if own is not None else float(spare.advance) if spare is not None else 0.0
 
 
 def _face(name: str, flags: int) -> StandardFace:
     plain = name.rpartition("+")[2].casefold()
     if plain.startswith("symbol"):
         return standard_face("Symbol")
-    if "dingbats" in plain:
+    if "dingbats" in plain or "wingdings" in plain:
         return standard_face("ZapfDingbats")
     bold = flags & _BOLD or any(word in plain for word in ("bold", "black", "heavy", "demi"))
     slanted = flags & _ITALIC or any(word in plain for word in ("italic", "oblique"))
@@ -126,12 +134,14 @@ def _texts(font: pikepdf.Object, name: str, face: StandardFace) -> dict[int, str
     encoding = font.get(Name.Encoding)
     base = intake.name_of(encoding.get(Name.BaseEncoding) if isinstance(encoding, Dictionary) else encoding)
     if "wingdings" in name.casefold():
-        texts = dict(_WINGDINGS)
+        texts = _WINGDINGS
     elif face.name in BUILT_IN:
         texts = dict(BUILT_IN[face.name])
     else:
         usual = "WinAnsiEncoding" if font.get(Name.Subtype) == Name.TrueType else "StandardEncoding"
         texts = dict(EncodingDB.get_encoding(base.lstrip("/") or usual))
+        if (base or f"/{usual}") == "/WinAnsiEncoding":  # what it leaves open is a bullet (ISO 32000-1 annex D.2)
+            texts = dict.fromkeys(range(0x21, 0x100), "•") | texts | {0xAD: "-"}
     if isinstance(encoding, Dictionary) and isinstance(encoding.get(Name.Differences), Array):
         texts |= _differences(encoding.Differences, dingbats=face.name == "ZapfDingbats")
     given = tounicode.read_cmap(font.get(Name.ToUnicode))

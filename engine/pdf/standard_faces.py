@@ -78,11 +78,8 @@ class StandardFace:
 
     @cached_property
     def _metrics(self) -> Mapping[str, float]:
-        widths: Mapping[str, float] = FONT_METRICS[self.name][1]
-        if self.name != "ZapfDingbats":
-            return widths
-        # Its metrics go by code instead of by character.
-        return {sign: widths[chr(code)] for code, sign in _DINGBATS.items() if chr(code) in widths}
+        # Those of the dingbats go by place instead of by character; its outlines are as wide as they should be.
+        return FONT_METRICS[self.name][1] if self.name != "ZapfDingbats" else {}
 
     @cached_property
     def _names(self) -> dict[str, str]:

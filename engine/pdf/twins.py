@@ -1,6 +1,7 @@
 """Shows a file with signatures to a PDF/A validator that knows none: a copy with every field drawn into its page.
 
-What a field or a signature may hold is therefore not judged here but in ``engine.pdf.form_clauses``.
+What a field or a signature may hold is therefore not judged here but in ``engine.pdf.form_clauses``. Where the
+validator meets an entry it does not know, it says so and looks no deeper: such a file never passes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from engine.pdf.overlays import Flattened
 _BESIDE = (Name.AcroForm, Name.DSS, Name.Perms)
 """What signing adds to a catalogue."""
 
+_ASIDE = (Name.Annots, Name.Trans, Name.Dur)
+"""What a page has beside its content: drawn by now, or lawful and unknown to the validator."""
+
 
 def check_twin(pdf: Pdf, profile: Profile) -> list[Violation]:
     """Judge everything a page shows, fields included; ``pdf`` becomes the twin."""
@@ -29,8 +33,9 @@ def check_twin(pdf: Pdf, profile: Profile) -> list[Violation]:
             content = page.obj.get(Name.Contents)
             before = list(content) if isinstance(content, Array) else [content] if content is not None else []
             page.obj[Name.Contents] = Array([*before, pdf.make_stream(b"\n" + over)])
-        if Name.Annots in page.obj:
-            del page.obj[Name.Annots]
+        for key in _ASIDE:
+            if key in page.obj:
+                del page.obj[key]
     for key in _BESIDE:
         if key in pdf.Root:
             del pdf.Root[key]
@@ -95,6 +100,6 @@ def _violations(report: pdfa.Report) -> list[Violation]:
 def _violation(finding: pdfa.Finding) -> Violation:
     source, _, rule = finding.rule.partition(":")
     clause = rule.partition("-")[0] if source.startswith("ISO") else ""
-    certain = finding.kind == "violation"
+    certain = finding.kind == "violation" and bool(clause)  # without a clause the library met what it does not know
     zh = f"不符合要求（{finding.message}）" if certain else f"无法判断（{finding.message}）"
     return Violation(clause, finding.where, zh, finding.message, certain)

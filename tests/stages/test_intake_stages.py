@@ -21,7 +21,7 @@ from tests.stages.standalone_work import standalone_work
 
 @pytest_asyncio.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    opened = Sandbox(preload=["engine.pdf.conversion", "engine.pdf.normalization"])
+    opened = Sandbox(preload=["engine.pdf.conformance", "engine.pdf.conversion", "engine.pdf.normalization"])
     yield opened
     await opened.close()
 

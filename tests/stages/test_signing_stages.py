@@ -3,73 +3,31 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pikepdf
 import pytest
-import pytest_asyncio
 
 from engine.errors import Misuse, Rejected
 from engine.pdf.control import Control
 from engine.pdf.placement import place_controls
 from engine.pipeline.resolution import Catalogue, build_stage
-from engine.pipeline.stage import Done, Facts, Stage, Work
-from engine.records.intents import MemoryIntents
+from engine.pipeline.stage import Work
 from engine.sandbox import Sandbox
 from engine.stages.archive import Archive
 from engine.stages.sign import Sign
 from engine.stages.signature import HolderValues
 from engine.stages.timestamp import Timestamp
-from engine.trust.anchors import load_anchors
-from engine.trust.demo import ensure_demo
 from engine.trust.intent import Intents
 from engine.trust.keyring import Sources
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.timestamps import TimestampClient
 from tests.pdf.blank_pages import write_blank
-from tests.trust.paper import Notebook, Rack, draw_paper, draw_seal_picture
+from tests.stages.desk import Desk
+from tests.trust.paper import Rack, draw_paper, draw_seal_picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@dataclass
-class Desk:
-    sandbox: Sandbox
-    keyring: Sources
-    timestamps: TimestampClient
-    revocation: RevocationSource
-    keys: Path
-    notebook: Notebook = field(default_factory=Notebook)
-    intents: MemoryIntents = field(default_factory=MemoryIntents)
-
-    async def carry_out(self, stage: Stage, source: Path, folder: Path, facts: Facts | None = None) -> Done:
-        workspace = folder / f"{stage.name}-{len(list(folder.iterdir()))}"
-        workspace.mkdir()
-        work = Work((source,), facts or {}, workspace, str(workspace), self.notebook, Rack(folder / "rack"))  # type: ignore[arg-type]
-        done = await stage.run(work)
-        assert isinstance(done, Done)
-        assert done.outputs is not None
-        assert done.outputs[0].read_bytes().startswith(source.read_bytes())
-        return done
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    demo = await ensure_demo(tmp_path_factory.mktemp("pki") / "demo", "development")
-    anchors = load_anchors(demo.anchors_directory)
-    sandbox = Sandbox(preload=("engine.trust.inspection", "engine.trust.preparation", "engine.trust.revisions"))
-    async with (
-        demo.serve(),
-        TimestampClient([demo.authority], anchors) as timestamps,
-        RevocationSource(anchors) as revocation,
-    ):
-        yield Desk(
-            sandbox, Sources([Pkcs12Keyring(demo.keyring_directory)]), timestamps, revocation, demo.keyring_directory
-        )
-    await sandbox.close()
 
 
 async def test_a_contract_is_signed_by_two_and_archived(desk: Desk, tmp_path: Path) -> None:
