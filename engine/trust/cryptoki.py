@@ -27,7 +27,7 @@ from engine.trust.clock import Clock, system_clock
 from engine.trust.fitness import chain_of, check_usage, check_validity, read_certificates, read_secret, unfit, weak
 from engine.trust.holders import Holder
 from engine.trust.keys import SigningKey, unknown_party
-from engine.trust.mechanisms import is_elliptic, is_signature, is_strong, mechanism_for, uses_pss
+from engine.trust.mechanisms import digest_for, is_elliptic, is_signature, is_strong, mechanism_for, uses_pss
 
 if TYPE_CHECKING:
     from pkcs11 import Session
@@ -83,6 +83,14 @@ class TokenSource:
         check_usage(certificate, self.place, party)
         if not is_strong(certificate):
             raise weak(self.place, party)
+        if digest_for(certificate) == "sm3":
+            raise unfit(
+                "sm2_token",
+                self.place,
+                party,
+                "PKCS#11 没有通用的 SM2 签名机制，请改用 .p12 文件或签名服务",
+                "PKCS#11 has no common mechanism for SM2; use a .p12 file or a signature service",
+            )
         return TokenKey(self, party, certificate, chain_of(certificate, list(certificates[1:])))
 
     async def call(self, party: str, act: Callable[[_Opened], T]) -> T:

@@ -64,6 +64,17 @@ def weak(place: str, party: str) -> Misuse:
     )
 
 
+def no_sm2(place: str, party: str) -> Misuse:
+    """An SM2 key on a machine that cannot compute SM2."""
+    return unfit(
+        "no_sm2",
+        place,
+        party,
+        "其中的国密 SM2 密钥需要本机装有 OpenSSL 3（libcrypto）",
+        "its SM2 key needs OpenSSL 3 (libcrypto) on this machine",
+    )
+
+
 def chain_of(certificate: Certificate, issuers: Sequence[Certificate]) -> tuple[Certificate, ...]:
     """Issuers nearest first; certificates that are not in the chain are dropped."""
     chain: list[Certificate] = []

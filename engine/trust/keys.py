@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from engine.errors import Misuse
 from engine.trust.acts import Once
 from engine.trust.clock import Clock, system_clock
-from engine.trust.fitness import chain_of, check_usage, check_validity, read_secret, unfit, weak
+from engine.trust.fitness import chain_of, check_usage, check_validity, no_sm2, read_secret, unfit, weak
 from engine.trust.holders import Holder
 from engine.trust.mechanisms import digest_of_name, mechanism_for, padding_for
 from engine.trust.suites import sm2
@@ -223,12 +223,7 @@ def _load_sm2(file: Path, content: bytes, passphrase: bytes) -> Sm2Key:
     except sm2.WrongPassphrase as error:
         raise _wrong_passphrase(file) from error
     except NoSm2 as error:
-        raise _refuse(
-            "no_sm2",
-            file,
-            "其中的国密 SM2 密钥需要本机装有 OpenSSL 3（libcrypto）",
-            "its SM2 key needs OpenSSL 3 (libcrypto) on this machine",
-        ) from error
+        raise no_sm2(str(file), file.stem) from error
     except ValueError as error:
         raise _unreadable(file, error) from error
     if bundle.certificate is None:

@@ -1,4 +1,4 @@
-"""Which signature algorithm goes with a certificate's key, and whether it made a value; SM2 is in the suites."""
+"""Which signature algorithm goes with a certificate's key, what it signs of data, and whether it made a value."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from engine.errors import Misuse
+from engine.trust.suites import sm2
+from engine.trust.suites.digests import digest_bytes
 
 _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha256": hashes.SHA256,
@@ -41,7 +43,7 @@ def is_strong(certificate: Certificate) -> bool:
 
 
 def is_elliptic(certificate: Certificate) -> bool:
-    """Whether its signatures are ECDSA."""
+    """Whether its signatures are two numbers: ECDSA or SM2."""
     return bool(certificate.public_key.algorithm == "ec")
 
 
@@ -51,8 +53,22 @@ def uses_pss(certificate: Certificate) -> bool:
     return bool(key.algorithm == "rsassa_pss" or (key.algorithm == "rsa" and key.bit_size >= _PSS_FROM_BITS))
 
 
+def digest_for(certificate: Certificate) -> str:
+    """What signatures of its key rest on."""
+    return "sm3" if sm2.is_sm2(certificate.public_key) else "sha256"
+
+
+def hash_for(certificate: Certificate, data: bytes, digest_algorithm: str) -> bytes:
+    """What the key signs of the data: their digest, for SM2 one over its identity too."""
+    if sm2.is_sm2(certificate.public_key):
+        return sm2.digest(certificate.public_key, data)
+    return digest_bytes(digest_algorithm, data)
+
+
 def mechanism_for(certificate: Certificate, digest_algorithm: str) -> algos.SignedDigestAlgorithm:
     """The CMS ``signatureAlgorithm`` (RFC 5754, RFC 4056) of a signature that a certificate's key makes."""
+    if sm2.is_sm2(certificate.public_key):
+        return algos.SignedDigestAlgorithm({"algorithm": "sm2_sm3"})
     digest = digest_of_name(digest_algorithm)
     if is_elliptic(certificate):
         return algos.SignedDigestAlgorithm({"algorithm": f"{digest_algorithm}_ecdsa"})
@@ -76,6 +92,8 @@ def padding_for(certificate: Certificate, digest: hashes.HashAlgorithm) -> paddi
 
 def is_signature(certificate: Certificate, signature: bytes, data: bytes, digest_algorithm: str) -> bool:
     """Whether the certificate's key made this signature over the data with the mechanism that goes with it."""
+    if sm2.is_sm2(certificate.public_key):
+        return sm2.verify(certificate.public_key, signature, data)
     key, digest = load_der_public_key(certificate.public_key.dump()), digest_of_name(digest_algorithm)
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):

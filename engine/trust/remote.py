@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,11 +26,21 @@ from engine.errors import InDoubt, Misuse, Unavailable
 from engine.settings import RemoteService
 from engine.trust.acts import Once
 from engine.trust.clock import Clock, system_clock
-from engine.trust.fitness import chain_of, check_usage, check_validity, read_certificates, read_secret, unfit, weak
+from engine.trust.fitness import (
+    chain_of,
+    check_usage,
+    check_validity,
+    no_sm2,
+    read_certificates,
+    read_secret,
+    unfit,
+    weak,
+)
 from engine.trust.holders import Holder
 from engine.trust.keys import SigningKey, unknown_party
-from engine.trust.mechanisms import is_elliptic, is_signature, is_strong, mechanism_for
+from engine.trust.mechanisms import digest_for, hash_for, is_elliptic, is_signature, is_strong, mechanism_for
 from engine.trust.outbound import LOOPBACK, Outbound
+from engine.trust.suites.sm2 import is_available
 
 _LARGEST_ANSWER = 1024 * 1024
 _KEPT = 600.0
@@ -86,6 +95,8 @@ class RemoteSource(Outbound):
         check_usage(found[0], self.place, party)
         if not is_strong(found[0]):
             raise weak(self.place, party)
+        if digest_for(found[0]) == "sm3" and not is_available():
+            raise no_sm2(self.place, party)  # else nobody here could tell whether what comes back is its signature
         return RemoteKey(self, party, found[0], chain_of(found[0], found[1:]))
 
     async def certificate(self, party: str) -> Certificate:
@@ -200,7 +211,7 @@ class RemoteKey:
 
     @property
     def digest_algorithm(self) -> str:
-        return "sha256"
+        return digest_for(self.certificate)
 
     @property
     def repeatable(self) -> bool:
@@ -238,7 +249,7 @@ class RemoteKey:
         mechanism = self.mechanism(digest_algorithm)
         request = {
             "credentialID": self.source.service.parties[self.party],
-            "hashes": [base64.b64encode(hashlib.new(digest_algorithm, data).digest()).decode()],
+            "hashes": [base64.b64encode(hash_for(self.certificate, data, digest_algorithm)).decode()],
             "hashAlgorithmOID": algos.DigestAlgorithmId(digest_algorithm).dotted,
             "signAlgo": mechanism["algorithm"].dotted,
         }

@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiohttp import web
+from asn1crypto.x509 import Certificate
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.settings import RemoteService
+from engine.trust.authority import certificates
 from engine.trust.keys import SoftwareKey
+from engine.trust.suites.keys import Sm2Key
+from engine.trust.suites.sm2 import Sm2PrivateKey
 from tests.trust.paper import make_key
 
 ROOT = make_key("ec", "Sample Root", usage="ca")
 TOKEN, PIN = "sample-token", "2718"
+
+
+def make_sm2_key(_kind: str, name: str, _issuer: SoftwareKey) -> Sm2Key:
+    issuing = certificates.make_issuing(certificates.make_root("sm2"), "http://127.0.0.1:9")
+    holder = certificates.make_party(issuing, "http://127.0.0.1:9", name, "Sample")
+    assert isinstance(holder.key, Sm2PrivateKey)
+    return Sm2Key(holder.key, Certificate.load(holder.certificate.public_bytes(Encoding.DER)))
+
+
+def sign_with_sm2(key: Sm2PrivateKey, digest: bytes) -> bytes:
+    """Sign what the caller made of identity and data, as such a service does; the openssl command can."""
+    with TemporaryDirectory() as folder:
+        for name, content in (("key.der", key.dump()), ("digest", digest)):
+            (Path(folder) / name).write_bytes(content)
+        command = ["openssl", "pkeyutl", "-sign", "-keyform", "DER", "-inkey", "key.der", "-in", "digest"]
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout
+
+
+def bare(value: bytes) -> bytes:
+    """The two numbers of a signature without DER."""
+    return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(value))
 
 
 class SignatureService:
@@ -30,8 +58,9 @@ class SignatureService:
     """
 
     def __init__(self, kind: str = "ec") -> None:
-        self.key = make_key(kind, "Sample Works Ltd", ROOT)
-        self.other = make_key(kind, "Sample Works Ltd", ROOT)
+        make = make_sm2_key if kind == "sm2" else make_key
+        self.key = make(kind, "Sample Works Ltd", ROOT)
+        self.other = make(kind, "Sample Works Ltd", ROOT)
         self.moods: list[str] = []
         self.uses = self.asked = 0
         self.remembers = True
@@ -108,14 +137,15 @@ class SignatureService:
 
     def _value(self, digest: bytes, mood: str) -> bytes:
         self.uses += 1
-        key: SoftwareKey = self.other if mood == "other" else self.key
+        key = self.other if mood == "other" else self.key
         digest = bytes(32) if mood == "wrong" else digest
+        if isinstance(key, Sm2Key):
+            value = sign_with_sm2(key.private, digest)
+            return bare(value) if mood == "raw" else value
         if isinstance(key.private, rsa.RSAPrivateKey):
             return key.private.sign(digest, padding.PKCS1v15(), Prehashed(SHA256()))
         value = key.private.sign(digest, ec.ECDSA(Prehashed(SHA256())))
-        if mood == "raw":
-            return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(value))
-        return value
+        return bare(value) if mood == "raw" else value
 
     def _hang_up(self, request: web.Request) -> web.Response:
         assert request.transport is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.records.effects import MemoryLedger
 from engine.settings import RemoteService
 from engine.trust.mechanisms import is_signature
 from engine.trust.remote import RemoteSource
+from engine.trust.suites import libcrypto, sm2
 from tests.trust.signature_service import SignatureService
 
 DATA = b"signed attributes"
@@ -31,13 +33,13 @@ async def sign(ledger: MemoryLedger, table: RemoteService, act: str = "run/3:sig
         key = await source.key("employer", ledger.once, "run/3", None)
 
         async def use(data: bytes) -> bytes:
-            return await key.sign(data, "sha256", act)
+            return await key.sign(data, key.digest_algorithm, act)
 
         async def recall(data: bytes) -> bytes | None:
-            return await key.recall(data, "sha256", act)
+            return await key.recall(data, key.digest_algorithm, act)
 
         _, signature = await ledger.once(act, "signature", DATA, use, repeatable=key.repeatable, recall=recall)
-        assert is_signature(key.certificate, signature, DATA, "sha256")
+        assert is_signature(key.certificate, signature, DATA, key.digest_algorithm)
         return signature
 
 
@@ -47,7 +49,7 @@ async def failure(ledger: MemoryLedger, table: RemoteService) -> SealflowError:
     return caught.value
 
 
-@pytest.mark.parametrize("kind", ["ec", "rsa"])
+@pytest.mark.parametrize("kind", ["ec", "rsa", "sm2"])
 @pytest.mark.parametrize("mood", ["", "raw"])
 async def test_a_service_signs_the_digest_and_its_signature_verifies(kind: str, mood: str, tmp_path: Path) -> None:
     async with SignatureService(kind).serve() as service:
@@ -195,3 +197,25 @@ async def test_what_is_wrong_with_a_service_is_said(service: SignatureService, t
     (tmp_path / "token").chmod(0o644)
     assert (await failure(MemoryLedger(), table)).code == "keys.permissions"
     assert service.uses == 0
+
+
+async def test_an_sm2_credential_is_asked_for_sm2_over_sm3_of_identity_and_data(tmp_path: Path) -> None:
+    async with SignatureService("sm2").serve() as service:
+        await sign(MemoryLedger(), service.table(tmp_path))
+        public_key = service.key.certificate.public_key
+    (asked,) = service.seen
+    assert (asked["hashAlgorithmOID"], asked["signAlgo"]) == ("1.2.156.10197.1.401", "1.2.156.10197.1.501")
+    assert asked["hashes"] == [base64.b64encode(sm2.digest(public_key, DATA)).decode()]
+
+
+async def test_an_sm2_credential_is_not_used_where_its_signature_could_not_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SignatureService("sm2").serve() as service:
+        monkeypatch.setattr(libcrypto, "_NAMES", ())
+        libcrypto.libcrypto.cache_clear()
+        try:
+            refused = await failure(MemoryLedger(), service.table(tmp_path))
+        finally:
+            libcrypto.libcrypto.cache_clear()
+    assert (refused.code, service.asked) == ("keys.no_sm2", 0)

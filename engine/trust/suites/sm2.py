@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from asn1crypto.keys import PublicKeyInfo
 
 from engine.trust.der import element, identifier, sequence
+from engine.trust.suites.digests import digest_bytes
 from engine.trust.suites.identifiers import SM2_CURVE
 from engine.trust.suites.libcrypto import Handle, NoSm2, libcrypto, read, write
 
@@ -21,6 +22,13 @@ _ALGORITHM = sequence(identifier("1.2.840.10045.2.1"), identifier(SM2_CURVE))
 """AlgorithmIdentifier of a public key on the curve (RFC 5480, 2.1)."""
 _FORMS = {(65, b"\x04"), (33, b"\x02"), (33, b"\x03")}
 """Length and first byte of an uncompressed and of a compressed point (SEC 1, 2.3.3)."""
+_DOMAIN = bytes.fromhex(
+    "fffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc"
+    "28e9fa9e9d9f5e344d5a9e4bcf6509a7f39789f515ab8f92ddbcbd414d940e93"
+    "32c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7"
+    "bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0"
+)
+"""The curve's a and b and its base point (GB/T 32918.5, 2)."""
 _LONGEST = 80
 """Bytes of the longest signature."""
 
@@ -129,6 +137,15 @@ def verify(public_key: PublicKeyInfo, signature: bytes, data: bytes) -> bool:
     held = library.EVP_DigestVerify(context.pointer, signature, len(signature), data, len(data)) == 1
     library.ERR_clear_error()
     return bool(held)
+
+
+def digest(public_key: PublicKeyInfo, data: bytes) -> bytes:
+    """SM3(Z ‖ data), what a key signs, for a service that holds it (GB/T 32918.2, 5.5 and 6.1); else ValueError."""
+    point = _point(public_key)
+    if len(point) != 65:
+        raise ValueError("the point is compressed")
+    identity = (8 * len(USER_ID)).to_bytes(2, "big") + USER_ID
+    return digest_bytes("sm3", digest_bytes("sm3", identity + _DOMAIN + point[1:]) + data)
 
 
 def is_sm2(public_key: PublicKeyInfo) -> bool:

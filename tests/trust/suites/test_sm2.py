@@ -41,6 +41,11 @@ def test_the_example_of_the_standard_holds() -> None:
     assert verify(key_of(X + Y), signature(), b"message digest")
 
 
+def test_what_is_signed_is_the_example_s_digest_of_identity_and_message() -> None:
+    expected = "f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640"
+    assert sm2.digest(key_of(X + Y), b"message digest").hex() == expected
+
+
 @pytest.mark.parametrize(
     ("r", "s", "message"),
     [
