@@ -17,7 +17,7 @@ from engine.pipeline.alone import ScratchStorage, run_alone
 from engine.pipeline.definition import find_definition, load_definition
 from engine.pipeline.delivery import deliver
 from engine.pipeline.pins import Pins
-from engine.pipeline.resolution import Catalogue, build_stage
+from engine.pipeline.resolution import Catalogue, build_stage, named_files
 from engine.pipeline.runner import Observer, Pace, Runner, Silent
 from engine.pipeline.stage import Facts
 from engine.records import attention, journal, runs
@@ -88,7 +88,7 @@ class Tools:
                 en=f"There is no stage '{name}'. Known: {known}.",
                 stage=name,
             )
-        at_hand = {value: Path(value).resolve() for value in options.values() if isinstance(value, str)}
+        at_hand = {value: Path(value).resolve() for _, value in named_files(kind, options)}
         stage = build_stage(kind, options, self.catalogue, at_hand, place=name)
         with tempfile.TemporaryDirectory(prefix="sealflow-store-") as folder:
             storage = ScratchStorage(Path(folder))

@@ -58,10 +58,8 @@ class Pins:
     def options(self, digest: str, ordinal: int) -> Mapping[str, Any]:
         """Options of a step with each file name replaced by the file's digest; ``stages`` must have been asked."""
         pinned = self._known[digest].definition
-        return {
-            key: pinned.resources.get(value, value) if isinstance(value, str) else value
-            for key, value in pinned.steps[ordinal].options.items()
-        }
+        options: Mapping[str, Any] = _with_digests(pinned.steps[ordinal].options, pinned.resources)
+        return options
 
     async def _load(self, digest: str) -> _Pinned:
         if digest in self._known:
@@ -81,3 +79,12 @@ class Pins:
         pinned = _Pinned(definition, resolve(definition, self._catalogue, files))
         self._known[digest] = pinned
         return pinned
+
+
+def _with_digests(value: Any, resources: Mapping[str, str]) -> Any:
+    """Options with each file name replaced by the file's digest, also inside tables."""
+    if isinstance(value, Mapping):
+        return {key: _with_digests(part, resources) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_digests(part, resources) for part in value]
+    return resources.get(value, value) if isinstance(value, str) else value

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -42,11 +42,9 @@ def with_resources(definition: Definition, catalogue: Catalogue) -> Definition:
     found: dict[str, str] = {}
     for number, step in enumerate(definition.steps, 1):
         kind = _stage_class(step, number, definition.place, catalogue)
-        for name in _path_options(kind):
-            value = step.options.get(name)
-            if isinstance(value, str):
-                file = _resource_file(definition, value, f"{definition.place}, stage {number} ({step.use}), {name}")
-                found[value] = hashlib.sha256(file.read_bytes()).hexdigest()
+        for name, value in named_files(kind, step.options):
+            file = _resource_file(definition, value, f"{definition.place}, stage {number} ({step.use}), {name}")
+            found[value] = hashlib.sha256(file.read_bytes()).hexdigest()
     return dataclasses.replace(definition, resources=found)
 
 
@@ -84,14 +82,8 @@ def build_stage(
         elif option in open_options:
             value = open_options.pop(option)
             arguments[item.name] = _option_value(value, annotation, catalogue, resources, f"{place}, {option}")
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-            raise Misuse(
-                "pipeline.missing_option",
-                zh=f"{place}：缺少选项 {option}。",
-                en=f"{place}: the option {option} is missing.",
-                place=place,
-                key=option,
-            )
+        elif _is_required(item):
+            raise _missing_option(option, place)
     if open_options:
         raise _unknown_option(sorted(open_options)[0], option_names(kind, catalogue), place)
     try:
@@ -128,6 +120,11 @@ def _option_value(
 ) -> object:
     if annotation in catalogue.protocols and catalogue.providers is not None:
         return catalogue.providers(annotation, str(value))
+    if (table := _table_of(annotation)) is not None and isinstance(value, list | tuple):
+        return tuple(
+            _build_table(table, entry, catalogue, resources, f"{place} {number}")
+            for number, entry in enumerate(value, 1)
+        )
     if _names_path(annotation):
         if isinstance(value, str):
             return resources[value]
@@ -144,9 +141,45 @@ def _names_path(annotation: Any) -> bool:
     return annotation is Path
 
 
-def _path_options(kind: type[Stage]) -> list[str]:
+def named_files(kind: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Option and value wherever the options of a stage name a file, also inside the tables of a list."""
     hints = get_type_hints(kind)
-    return [item.name.rstrip("_") for item in dataclasses.fields(kind) if _names_path(hints[item.name])]  # type: ignore[arg-type]  # as above
+    for item in dataclasses.fields(kind):
+        option, annotation = item.name.rstrip("_"), hints[item.name]
+        value = options.get(option)
+        if _names_path(annotation) and isinstance(value, str):
+            yield option, value
+        elif (table := _table_of(annotation)) is not None and isinstance(value, list | tuple):
+            for entry in value:
+                yield from named_files(table, entry if isinstance(entry, Mapping) else {})
+
+
+def _table_of(annotation: Any) -> Any:
+    """The dataclass of an option that is a list of tables, each with options of its own."""
+    kind = get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    return kind if dataclasses.is_dataclass(kind) else None
+
+
+def _build_table(kind: Any, entry: Any, catalogue: Catalogue, resources: Mapping[str, Path], place: str) -> object:
+    hints, known = get_type_hints(kind), {item.name.rstrip("_"): item for item in dataclasses.fields(kind)}
+    if not isinstance(entry, Mapping):
+        raise _bad_option(place, ValueError("a table is expected"))
+    for key in entry:
+        if key not in known:
+            raise _unknown_option(key, list(known), place)
+    arguments = {
+        known[key].name: _option_value(value, hints[known[key].name], catalogue, resources, f"{place}, {key}")
+        for key, value in entry.items()
+    }
+    for name, item in known.items():
+        if name not in entry and _is_required(item):
+            raise _missing_option(name, place)
+    built: object = kind(**arguments)
+    return built
+
+
+def _is_required(item: dataclasses.Field[Any]) -> bool:
+    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
 
 
 def _resource_file(definition: Definition, relative: str, place: str) -> Path:
@@ -187,6 +220,16 @@ def _unknown_option(option: str, known: list[str], place: str) -> Misuse:
         "pipeline.unknown_option",
         zh=f"{place}：不认识的选项 {option}。{_hint_zh(option, known)}可用：{names}。",
         en=f"{place}: unknown option {option}. {_hint_en(option, known)}Known: {names}.",
+        place=place,
+        key=option,
+    )
+
+
+def _missing_option(option: str, place: str) -> Misuse:
+    return Misuse(
+        "pipeline.missing_option",
+        zh=f"{place}：缺少选项 {option}。",
+        en=f"{place}: the option {option} is missing.",
         place=place,
         key=option,
     )

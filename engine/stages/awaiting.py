@@ -14,14 +14,19 @@ EVENTS = frozenset({"confirmed", "signed", "reviewed", "approved"})
 
 @dataclass(frozen=True)
 class Await:
-    """Wait for ``event`` (等待事件); the file passes unchanged. Events: confirmed, signed, reviewed, approved."""
+    """Wait for ``event`` (等待事件), whatever its qualifier; the file passes unchanged.
+
+    Events: confirmed, signed, reviewed, approved.
+    """
 
     event: str
 
     name: ClassVar[str] = "await"
     version: ClassVar[int] = 1
     effect: ClassVar[Effect] = Effect.APPENDS
-    reads: ClassVar[frozenset[str]] = frozenset(f"event:{event}" for event in EVENTS)
+    reads: ClassVar[frozenset[str]] = frozenset(
+        name for event in EVENTS for name in (f"event:{event}", f"event:{event}:*")
+    )
     purpose: ClassVar[Text] = Text(
         zh="等待外部事件，期间不占用处理进程",
         en="wait for an event from outside; no worker is occupied meanwhile",
@@ -32,4 +37,6 @@ class Await:
             raise ValueError(f"event must be one of {', '.join(sorted(EVENTS))}, not {self.event}")
 
     async def run(self, work: Work) -> Done | Paused:
-        return Done() if f"event:{self.event}" in work.facts else Paused(self.event)
+        name = f"event:{self.event}"
+        came = any(fact == name or fact.startswith(f"{name}:") for fact in work.facts)
+        return Done() if came else Paused(self.event)

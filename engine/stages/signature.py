@@ -46,10 +46,11 @@ class HolderValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number: str | None = None
 
 
-class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Signature:
     """How one party (``as``, 签约方) signs one field."""
 
-    as_: str = msgspec.field(name="as")
+    as_: str
     field: str
     seal: SealOption = None
     reason: str | None = None
