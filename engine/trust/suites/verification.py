@@ -8,7 +8,7 @@ from asn1crypto.algos import SignedDigestAlgorithm
 from asn1crypto.keys import PublicKeyInfo
 from asn1crypto.x509 import Certificate
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator import context as validation_contexts
 from pyhanko_certvalidator.errors import AlgorithmNotSupported
@@ -38,7 +38,10 @@ class SuiteValidator(DefaultSignatureValidator):
     ) -> None:
         """Raise InvalidSignature, or AlgorithmNotSupported when nobody here can tell."""
         if signature_algorithm["algorithm"].dotted not in _SM2:
-            super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, context)
+            try:
+                super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, context)
+            except UnsupportedAlgorithm as error:  # such as the curve of the key
+                raise AlgorithmNotSupported(str(error)) from error
             return
         if context.prehashed:
             raise AlgorithmNotSupported("SM2 signs the data itself, not its digest")

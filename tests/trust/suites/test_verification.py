@@ -5,9 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto.algos import SignedDigestAlgorithm
 from asn1crypto.x509 import Certificate
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko_certvalidator.errors import AlgorithmNotSupported
+from pyhanko_certvalidator.sig_validate import SignatureValidationContext
 
 from engine.trust.chains import build_chain, denies_itself, issued_by, load_certificate
 from engine.trust.evidence import Evidence
@@ -15,6 +19,7 @@ from engine.trust.levels import is_proven
 from engine.trust.paths import Material, judge_path, trust_of
 from engine.trust.status import ask_about, read_list, read_ocsp
 from engine.trust.suites import libcrypto
+from engine.trust.suites.verification import SuiteValidator
 
 IDENTITY = ["-sigopt", "distid:1234567812345678"]
 CONFIGURATION = """
@@ -160,3 +165,15 @@ def test_without_sm2_on_the_machine_nothing_is_taken_for_signed(office: Path, mo
         assert read_list((office / "list.crl").read_bytes(), leaf, root, datetime.now(UTC)) is None
     finally:
         libcrypto.libcrypto.cache_clear()
+
+
+def test_what_nobody_here_can_tell_is_not_called_wrong(office: Path) -> None:
+    key = Certificate.load(x509_der(load(office, "leaf"))).public_key
+    ecdsa = SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"})
+    with pytest.raises(AlgorithmNotSupported):  # a curve that this library does not have
+        SuiteValidator().validate_signature(b"", b"", key, ecdsa)
+    national = SignedDigestAlgorithm({"algorithm": "sm2_sm3"})
+    with pytest.raises(AlgorithmNotSupported):
+        SuiteValidator().validate_signature(b"", b"", key, national, SignatureValidationContext(prehashed=True))
+    with pytest.raises(InvalidSignature):
+        SuiteValidator().validate_signature(b"", b"", key, national)
