@@ -19,7 +19,7 @@ from engine.trust.timestamps import TimestampClient
 from tests.trust.forgery import FILLED, OBJECTS, append, signed_pdf
 from tests.trust.paper import Notebook, Rack, draw_paper, make_key, prove
 
-PARTIES = ("employer", "employee", "employer", "employee", "employer")
+PARTIES = ("employer", "employee-sm2", "employer", "employee", "employer-sm2")
 LARGEST = 400_000
 """Bytes; larger files of the corpus take the time of many small ones."""
 
@@ -33,7 +33,7 @@ async def make_seeds(folder: Path) -> tuple[bytes, ...]:
     try:
         async with (
             demo.serve(),
-            TimestampClient([demo.authority], anchors) as stamper,
+            TimestampClient(demo.authorities, anchors) as stamper,
             RevocationSource(anchors) as revocation,
         ):
             for count in (1, 2, 5):
