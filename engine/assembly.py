@@ -35,12 +35,13 @@ from engine.trust.demo import ensure_demo, refuse_demo_anchors, refuse_demo_keys
 from engine.trust.intent import Intents
 from engine.trust.keyring import KeySource, Sources, Standing
 from engine.trust.keys import Keyring, Pkcs12Keyring
+from engine.trust.one_time import OneTimeSource
 from engine.trust.remote import RemoteSource
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Stamper
 from engine.trust.timestamps import TimestampClient
 from engine.vendors import hooks
-from engine.vendors.protocols import Storage
+from engine.vendors.protocols import CertificateIssuer, Storage
 from engine.vendors.registry import Registry, load_registry
 
 PRELOADED = (
@@ -199,7 +200,7 @@ async def open_tools(
         stack.push_async_callback(registry.close)
         sandbox = Sandbox(PRELOADED)
         stack.push_async_callback(sandbox.close)
-        keyring, services = await _open_trust(settings, standing, stack)
+        keyring, services = await _open_trust(settings, registry, standing, stack)
         services[Intents] = intents or MemoryIntents(unattended(settings))
         catalogue = make_catalogue(registry, {Sandbox: sandbox, **services})
         yield Tools(settings, registry, sandbox, catalogue, keyring)
@@ -236,11 +237,11 @@ def trusted_roots(settings: Settings) -> tuple[Certificate, ...]:
 
 
 async def _open_trust(
-    settings: Settings, standing: Standing | None, stack: AsyncExitStack
+    settings: Settings, registry: Registry, standing: Standing | None, stack: AsyncExitStack
 ) -> tuple[Sources, dict[type, object]]:
     trust = settings.trust
     keys, authorities = trust.keys, trust.timestamp_authorities
-    has_keys = bool(keys or trust.tokens or trust.remote)
+    has_keys = bool(keys or trust.tokens or trust.remote or trust.one_time)
     roots = load_anchors(trust.anchors) if trust.anchors else ()
     refuse_demo_anchors(roots, settings.environment)
     refuse_demo_keys(keys, settings.environment)
@@ -257,6 +258,10 @@ async def _open_trust(
     sources: list[KeySource] = [Pkcs12Keyring(keys)] if keys else []
     sources += map(TokenSource, trust.tokens)
     sources += [RemoteSource(service, proxy=trust.proxy) for service in trust.remote]
+    for table in trust.one_time:
+        sources.append(
+            OneTimeSource(registry.provider(CertificateIssuer, table.provider), table.provider, table.parties)
+        )
     keyring = Sources(sources, standing, trust.holders, settings.environment)
     stack.push_async_callback(keyring.close)
     return keyring, {

@@ -61,6 +61,15 @@ class RemoteService(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds for one request."""
 
 
+class Issuing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who certifies a new key for each signature of some parties (一次性证书)."""
+
+    provider: str
+    """Name of a certificate issuer that a plugin offers."""
+    parties: tuple[str, ...]
+    """``"*"``: whoever has no key elsewhere."""
+
+
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys, anchors and authorities. Everything empty means the demo PKI, which production refuses."""
 
@@ -72,6 +81,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy: str | None = None
     tokens: tuple[Token, ...] = ()
     remote: tuple[RemoteService, ...] = ()
+    one_time: tuple[Issuing, ...] = ()
     holders: dict[str, str] = {}
     """Whom the certificate of a party must name; production signs for no party without it or the stage's ``holder``."""
     unattended: tuple[str, ...] = ()

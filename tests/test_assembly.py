@@ -15,7 +15,7 @@ from engine import assembly
 from engine.assembly import SERVICES, open_engine, open_tools, trusted_roots
 from engine.errors import Conflict, Misuse, Rejected
 from engine.pipeline.runner import initial_facts
-from engine.settings import Authority, Settings, Trust
+from engine.settings import Authority, Issuing, Settings, Trust
 from engine.trust.demo import ensure_demo
 from tests.pipeline.toys import pipeline
 from tests.trust.paper import draw_paper, make_key, valid_signatures
@@ -156,4 +156,15 @@ async def test_a_party_signs_with_a_key_on_a_token_that_settings_name(tmp_path: 
         options = {"as": "employer", "field": "party-a", "level": "B-B"}
         (signed,), facts = await tools.run_stage("sign", options, (paper,), {}, tmp_path / "signed.pdf")
     assert facts["signature:party-a"]["party"] == "employer"
+    assert valid_signatures(signed) == 1
+
+
+async def test_a_visitor_signs_with_a_key_certified_for_this_signature(tmp_path: Path, home: Path) -> None:
+    trust = Trust(one_time=(Issuing("demo-certificates", ("*",)),), holders={"visitor": "示例访客"})
+    plugins = (*Settings().plugins, "demo-certificates")
+    paper = draw_paper(tmp_path / "paper.pdf")
+    async with open_tools(Settings(home=home, trust=trust, plugins=plugins)) as tools:
+        options = {"as": "visitor", "field": "party-a", "level": "B-LT"}
+        (signed,), facts = await tools.run_stage("sign", options, (paper,), {}, tmp_path / "signed.pdf")
+    assert facts["level_achieved"] == "B-LT", "its certificate has a status that can be asked"
     assert valid_signatures(signed) == 1

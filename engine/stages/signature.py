@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from engine.canonical import canonical_json
 from engine.errors import Defect, Rejected
 from engine.pdf import inspection, intake
 from engine.pipeline.stage import Facts, Work
@@ -19,7 +21,7 @@ from engine.stages.seals import SealOption, prepare_seal
 from engine.trust.archiving import archive_document
 from engine.trust.holders import Holder, claim_key
 from engine.trust.intent import BASE, Agreement, BaseRevision, IntentProof, Intents
-from engine.trust.keys import Keyring
+from engine.trust.keys import KeyLost, Keyring
 from engine.trust.permissions import FILLED
 from engine.trust.preparation import SignatureOrder
 from engine.trust.revisions import list_signers
@@ -114,8 +116,7 @@ async def sign_field(
 ) -> tuple[Path, dict[str, Any]]:
     """Sign one field of ``work.source``; give the file and the facts that this adds."""
     source = work.source
-    key = await office.keyring.key(signature.as_, work.ledger.once, subject, _holder(signature, work.facts))
-    signers = claim_key(work.facts.get(SIGNERS, {}), key.certificate, signature.as_)
+    once, holder = work.ledger.once, _holder(signature, work.facts)
     order = SignatureOrder(
         field=signature.field,
         claimed=datetime.now(UTC).replace(microsecond=0),
@@ -128,13 +129,21 @@ async def sign_field(
         certify=signature.certify,
     )
     stamper = None if level == "B-B" else office.timestamps
-    if stamper is not None:
-        stamper.require(key.digest_algorithm)
     if not {SOUND, "inspection"} & work.facts.keys():
         await _inspect(office.sandbox, source)
     async with office.sandbox.child() as child:
-        around = Surroundings(child, work.storage, work.ledger.once, subject, work.workspace)
-        output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around, proof)
+        for life in count():  # a one-time key that was lost is replaced, and all acts are of the new one
+            mine = f"{subject}/{life}" if life else subject
+            key = await office.keyring.key(signature.as_, once, mine, holder, canonical_json(proof.to_dict()))
+            signers = claim_key(work.facts.get(SIGNERS, {}), key.certificate, signature.as_)
+            if stamper is not None:
+                stamper.require(key.digest_algorithm)
+            around = Surroundings(child, work.storage, once, mine, work.workspace)
+            try:
+                output = await sign_document(source, work.workspace / "signed.pdf", order, key, stamper, around, proof)
+            except KeyLost:
+                continue
+            break
         if level in ("B-LT", "B-LTA"):
             signed, output = output, work.workspace / "archived.pdf"
             await archive_document(signed, output, level, office.revocation, office.timestamps, around)

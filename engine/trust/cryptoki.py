@@ -64,7 +64,14 @@ class TokenSource:
     def parties(self) -> list[str]:
         return sorted(self._token.parties)
 
-    async def key(self, party: str, once: Once, subject: str, holder: Holder | None) -> SigningKey:  # noqa: ARG002  # these keys last
+    async def key(
+        self,
+        party: str,
+        once: Once,  # noqa: ARG002  # these keys last
+        subject: str,  # noqa: ARG002  # as above
+        holder: Holder | None = None,  # noqa: ARG002  # the keyring compares
+        proof: bytes = b"",  # noqa: ARG002  # as above
+    ) -> SigningKey:
         key = await self._find(party)
         check_validity(key.certificate, self.place, party, self._clock())
         return key

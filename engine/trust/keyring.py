@@ -32,8 +32,10 @@ class KeySource(Protocol):
         """Those known by name; a source may hold others."""
         ...
 
-    async def key(self, party: str, once: Once, subject: str, holder: Holder | None) -> SigningKey:
-        """The key of a party it holds, usable now; ``holder``: who it must belong to, for a key made on the spot."""
+    async def key(
+        self, party: str, once: Once, subject: str, holder: Holder | None = None, proof: bytes = b""
+    ) -> SigningKey:
+        """The key of a party it holds, usable now; all beside the party is for a key that is made on the spot."""
         ...
 
     async def certificate(self, party: str) -> Certificate | None:
@@ -70,12 +72,14 @@ class Sources:
         self._holders = holders or {}
         self._environment = environment
 
-    async def key(self, party: str, once: Once, subject: str, holder: Holder | None = None) -> SigningKey:
+    async def key(
+        self, party: str, once: Once, subject: str, holder: Holder | None = None, proof: bytes = b""
+    ) -> SigningKey:
         """See ``Keyring``; raises what the source raises, ``keys.holder_*`` and ``trust.demo_in_production``."""
         wanted = holder or (Holder(self._holders[party]) if party in self._holders else None)
         if wanted is None and self._environment == "production":
             raise _no_holder(party)
-        key = await self.source(party).key(party, once, subject, wanted)
+        key = await self.source(party).key(party, once, subject, wanted, proof)
         refuse_demo_key((key.certificate, *key.chain), self._environment)
         if wanted is not None:
             require_holder(key.certificate, wanted, party)

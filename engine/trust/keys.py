@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
-from engine.errors import Misuse
+from engine.errors import Conflict, Misuse
 from engine.trust.acts import Once
 from engine.trust.clock import Clock, system_clock
 from engine.trust.fitness import chain_of, check_usage, check_validity, no_sm2, read_secret, unfit, weak
@@ -73,14 +73,21 @@ class SigningKey(Protocol):
         ...
 
 
+class KeyLost(Conflict):
+    """A one-time key is gone and its signature published as never made; sign anew with another key."""
+
+
 class Keyring(Protocol):
     """Finds the key of a party (签约方)."""
 
-    async def key(self, party: str, once: Once, subject: str, holder: Holder | None = None) -> SigningKey:
+    async def key(
+        self, party: str, once: Once, subject: str, holder: Holder | None = None, proof: bytes = b""
+    ) -> SigningKey:
         """The party's key, usable now; Misuse ``keys.unknown_party`` names the parties there are.
 
         ``once`` and ``subject`` (start of every effect key) are for a key that is made for one signature only.
-        ``holder``: who the certificate must name; Rejected ``keys.holder_differs``.
+        ``proof`` of the party's will goes to who certifies it. ``holder``: who the certificate must name; Rejected
+        ``keys.holder_differs``.
         """
         ...
 
@@ -145,6 +152,7 @@ class Pkcs12Keyring:
         once: Once | None = None,  # noqa: ARG002  # these keys last
         subject: str = "",  # noqa: ARG002  # as above
         holder: Holder | None = None,  # noqa: ARG002  # the keyring compares
+        proof: bytes = b"",  # noqa: ARG002  # as above
     ) -> SigningKey:
         """The party's key, usable now; ``keys.unknown_party``, ``.expired``, ``.usage`` … otherwise."""
         key = await self._load(party)

@@ -89,7 +89,14 @@ class RemoteSource(Outbound):
     def parties(self) -> list[str]:
         return sorted(self.service.parties)
 
-    async def key(self, party: str, once: Once, subject: str, holder: Holder | None) -> SigningKey:  # noqa: ARG002  # these keys last
+    async def key(
+        self,
+        party: str,
+        once: Once,  # noqa: ARG002  # these keys last
+        subject: str,  # noqa: ARG002  # as above
+        holder: Holder | None = None,  # noqa: ARG002  # the keyring compares
+        proof: bytes = b"",  # noqa: ARG002  # as above
+    ) -> SigningKey:
         found = await self._certificates(party)
         check_validity(found[0], self.place, party, self._clock())
         check_usage(found[0], self.place, party)

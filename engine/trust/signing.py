@@ -19,7 +19,7 @@ from engine.trust import cms
 from engine.trust.acts import Once
 from engine.trust.embedding import Hole, HoleTooSmall, digest_around, embed
 from engine.trust.intent import IntentProof, replaced_proof
-from engine.trust.keys import SigningKey
+from engine.trust.keys import KeyLost, SigningKey
 from engine.trust.preparation import SignatureOrder, prepare_signature
 from engine.trust.suites.digests import digest_bytes
 from engine.vendors.protocols import Storage
@@ -77,7 +77,8 @@ async def sign_document(
 
     ``order.reserve`` is a floor; a CMS that does not fit is prepared anew with more room, at most once.
     ``proof``: redeemed for ``signing_act(around.subject)``; no key is used without one, and the signature names it.
-    Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``.
+    Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``, KeyLost
+    where a one-time key is no more: sign again under another subject.
     """
     own = sum(map(len, _path(key)))
     for attempt, reserve in enumerate(RESERVES):
@@ -150,6 +151,12 @@ async def _use_key(
     recorded, signature = await around.once(
         name, "signature", msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall
     )
+    if not signature:
+        raise KeyLost(
+            "keys.lost",
+            zh="一次性密钥已随进程丢失，未产生签名；将换用新的密钥重新签署。",
+            en="The one-time key was lost with its process and signed nothing; another key signs instead.",
+        )
     decided = msgspec.msgpack.decode(recorded, type=Intent)
     if decided.proof != proof.digest:
         raise replaced_proof(proof.party)

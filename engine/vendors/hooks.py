@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import pluggy
 
-from engine.vendors.protocols import FaceVerifier, OcrEngine, SmsSender, Storage
+from engine.vendors.protocols import CertificateIssuer, FaceVerifier, OcrEngine, SmsSender, Storage
 
 NAMESPACE = "sealflow"
 GROUP = "sealflow.plugins"
@@ -45,6 +45,12 @@ def sealflow_ocr_engines() -> Mapping[str, Callable[..., OcrEngine]]:
 
 
 @hookspec
+def sealflow_certificate_issuers() -> Mapping[str, Callable[..., CertificateIssuer]]:
+    """Authorities for one-time certificates by name."""
+    raise NotImplementedError
+
+
+@hookspec
 def sealflow_stages() -> Mapping[str, type]:
     """Stage classes by the name they have in a pipeline file."""
     raise NotImplementedError
@@ -55,5 +61,6 @@ PROTOCOLS: Mapping[str, type] = {
     "sealflow_sms_senders": SmsSender,
     "sealflow_face_verifiers": FaceVerifier,
     "sealflow_ocr_engines": OcrEngine,
+    "sealflow_certificate_issuers": CertificateIssuer,
 }
 """What the providers of each hook implement; stages are no providers."""

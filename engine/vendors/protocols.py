@@ -152,6 +152,34 @@ class FaceVerifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """What a one-time certificate is asked for.
+
+    ``pkcs10``: DER (RFC 2986) signed with the new key, whose public half is to be certified. ``name``, ``number``: whom
+    exactly it must name. ``proof``: what the party's identity and will were proved by, as JSON.
+    """
+
+    pkcs10: bytes
+    name: str
+    number: str | None = None
+    proof: bytes = b""
+
+
+@runtime_checkable
+class CertificateIssuer(Protocol):
+    """Certifies a key that makes one signature and is forgotten (一次性证书, 事件证书)."""
+
+    async def issue(self, request: CertificateRequest, key: str) -> tuple[bytes, ...]:
+        """Give the chain in DER, the new certificate first, the root left out or last.
+
+        Once per idempotency ``key``: the same request again gives the same certificate. Raises Rejected
+        ``certificate.request`` (no PKCS#10, or not signed with its own key) or ``certificate.refused`` (the authority
+        will not certify this party), Unavailable ``certificate.unavailable``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class RecognizedLine:
     """One line of text; ``box`` is its four corners (x, y) in pixels of the image, clockwise from the upper left."""
 

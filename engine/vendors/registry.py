@@ -28,6 +28,7 @@ _CAPABILITIES: Mapping[str, Text] = {
     "sealflow_sms_senders": Text("短信服务", "sms sender"),
     "sealflow_face_verifiers": Text("人脸核身服务", "face verifier"),
     "sealflow_ocr_engines": Text("文字识别引擎", "ocr engine"),
+    "sealflow_certificate_issuers": Text("一次性证书签发服务", "certificate issuer"),
     _STAGES: Text("阶段", "stage"),
 }
 

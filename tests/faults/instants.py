@@ -20,7 +20,7 @@ from engine.pipeline.stage import Stage
 from engine.records.database import Connection, Database
 from engine.records.effects import PostgresLedger
 from engine.records.runs import Run
-from engine.trust.acts import Act, Once, Recall
+from engine.trust.acts import Act, Recall
 from engine.trust.keys import Keyring, SigningKey
 from plugins.storage.local import LocalStorage
 
@@ -144,8 +144,8 @@ class CountingKeyring:
         self._keyring = keyring
         self._log = log
 
-    async def key(self, party: str, once: Once, subject: str) -> SigningKey:
-        return CountingKey(await self._keyring.key(party, once, subject), party, self._log)  # type: ignore[return-value]  # delegates the rest
+    async def key(self, party: str, *about: Any) -> SigningKey:
+        return CountingKey(await self._keyring.key(party, *about), party, self._log)  # type: ignore[return-value]  # delegates the rest
 
 
 class CountingKey:

@@ -12,16 +12,28 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Misuse
+from engine.errors import Misuse, Unavailable
 from engine.settings import Settings
-from engine.vendors.conformance import Bench, Case, face_cases, sms_cases, storage_cases
-from engine.vendors.protocols import FaceState, FaceVerifier, Person, Sms, SmsSender, SmsState, Storage
+from engine.trust.authority.server import demo_authority
+from engine.vendors.conformance import Bench, Case, certificate_cases, face_cases, sms_cases, storage_cases
+from engine.vendors.protocols import (
+    CertificateIssuer,
+    CertificateRequest,
+    FaceState,
+    FaceVerifier,
+    Person,
+    Sms,
+    SmsSender,
+    SmsState,
+    Storage,
+)
 from engine.vendors.registry import Registry, load_registry
+from plugins.certificates.demo import DemoCertificates
 from plugins.face.stub import StubFace, StubFaceSettings
 from plugins.sms.console import ConsoleSms
 from plugins.storage.local import LocalStorage, LocalStorageSettings
 
-STAND_INS = ("console-sms", "stub-face")
+STAND_INS = ("console-sms", "stub-face", "demo-certificates")
 PERSON = Person("示例", "990000199001010017")
 DIGEST = "0" * 64
 
@@ -61,11 +73,26 @@ async def test_the_stub_keeps_the_contract_of_a_face_check(
     await case.run(StubFace(StubFaceSettings(), tmp_path), bench)
 
 
+@pytest.mark.parametrize("case", certificate_cases, ids=str)
+async def test_the_demo_authority_keeps_the_contract_of_an_issuer(
+    case: Case[CertificateIssuer], bench: Bench, tmp_path: Path
+) -> None:
+    async with demo_authority(tmp_path / "demo-pki"):
+        await case.run(DemoCertificates(tmp_path), bench)
+
+
+async def test_a_demo_authority_that_is_not_there_is_away(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as caught:
+        await DemoCertificates(tmp_path).issue(CertificateRequest(b"", "示例"), "key")
+    assert caught.value.code == "certificate.unavailable"
+
+
 def test_all_are_found_by_their_entry_points(tmp_path: Path) -> None:
     registry = load(tmp_path)
     assert registry.provider(Storage, "local")
     assert registry.provider(SmsSender, "console-sms")
     assert registry.provider(FaceVerifier, "stub-face")
+    assert registry.provider(CertificateIssuer, "demo-certificates")
 
 
 def test_only_the_stand_ins_are_for_development(tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_no_protocol_asks_for_more_than_four_methods(protocol: type) -> None:
 
 @pytest.mark.parametrize("protocol", hooks.PROTOCOLS.values())
 def test_every_protocol_has_cases_in_the_kit(protocol: type) -> None:
-    kits = (conformance.storage_cases, conformance.sms_cases, conformance.face_cases, conformance.ocr_cases)
+    kits = (
+        conformance.storage_cases,
+        conformance.sms_cases,
+        conformance.face_cases,
+        conformance.ocr_cases,
+        conformance.certificate_cases,
+    )
     takers = {get_type_hints(cases[0].run)[next(iter(inspect.signature(cases[0].run).parameters))] for cases in kits}
     assert protocol in takers

@@ -23,11 +23,13 @@ _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 ROOT_NAME = "Sealflow DEMO Root CA 演示根证书"
 ISSUING_NAME = "Sealflow DEMO Issuing CA 演示签发证书"
 _YEAR = timedelta(days=365)
+_ONE_TIME = timedelta(days=1)
 _BACKDATED = timedelta(hours=1)
 """Covers clocks that run a little behind this one."""
 
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def make_root(suite: str = "", *, key: ec.EllipticCurvePrivateKey | None = None,
     """Self-signed root for 30 years; it signs one certificate and its own revocation list. ``suite``: P-256 or SM2."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     name = _name(ROOT_NAME + (" SM2" if suite == "sm2" else ""))
-    builder = _start(name, name, key, 30 * _YEAR, clock)
+    builder = _start(name, name, key.public_key(), 30 * _YEAR, clock)
     builder = _make_ca(builder, path_length=1)
     own = Sm2PrivateKey.generate() if suite == "sm2" else key
     return _issue(builder, key, own)
@@ -76,7 +78,7 @@ def make_root(suite: str = "", *, key: ec.EllipticCurvePrivateKey | None = None,
 def make_stand_in() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """A key and certificate of its own for drafts."""
     key, name = ec.generate_private_key(ec.SECP256R1()), _name(ROOT_NAME)
-    return _start(name, name, key, _YEAR, system_clock).sign(key, hashes.SHA256()), key
+    return _start(name, name, key.public_key(), _YEAR, system_clock).sign(key, hashes.SHA256()), key
 
 
 def make_issuing(
@@ -85,7 +87,7 @@ def make_issuing(
     """The CA that issues everything else, for 20 years."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     name = _name(ISSUING_NAME + _mark(root))
-    builder = _start(name, root.certificate.subject, key, 20 * _YEAR, clock, issuer=root)
+    builder = _start(name, root.certificate.subject, key.public_key(), 20 * _YEAR, clock, issuer=root)
     builder = _make_ca(builder, path_length=0)
     builder = _point(builder, crl=f"{base}/root.crl", issuer=f"{base}/root.crt")
     return _issue(builder, key, root.key)
@@ -146,6 +148,23 @@ def make_party(
     )
 
 
+def make_one_time(issuing: Holder, base: str, public_key: PublicKey, name: str, number: str | None) -> x509.Certificate:
+    """A certificate for one signature (一次性证书), for a key this authority never sees; the P-256 branch only."""
+    subject = _name(name)
+    if number:
+        subject = x509.Name([*subject, x509.NameAttribute(NameOID.SERIAL_NUMBER, number)])
+    builder = (
+        _start(subject, issuing.certificate.subject, public_key, _ONE_TIME, system_clock, issuer=issuing)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(non_repudiation=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([_DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+    )
+    builder = _point(builder, crl=f"{base}/issuing.crl", issuer=f"{base}/issuing.crt", ocsp=f"{base}/ocsp")
+    if isinstance(issuing.key, Sm2PrivateKey):
+        raise TypeError("one-time certificates are of the P-256 branch")
+    return builder.sign(issuing.key, hashes.SHA256())
+
+
 def _make_leaf(
     issuing: Holder,
     name: x509.Name,
@@ -161,7 +180,7 @@ def _make_leaf(
 ) -> Holder:
     key = key or ec.generate_private_key(ec.SECP256R1())
     builder = (
-        _start(name, issuing.certificate.subject, key, validity, clock, issuer=issuing)
+        _start(name, issuing.certificate.subject, key.public_key(), validity, clock, issuer=issuing)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(non_repudiation=non_repudiation, digital_signature=not non_repudiation), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=critical)
@@ -213,13 +232,13 @@ def _name(common_name: str, organization: str = "Sealflow DEMO 演示，无法�
 def _start(
     subject: x509.Name,
     issuer_name: x509.Name,
-    key: PrivateKey,
+    public_key: PublicKey,
     validity: timedelta,
     clock: Clock,
     *,
     issuer: Holder | None = None,
 ) -> x509.CertificateBuilder:
-    start, public_key = clock().replace(microsecond=0) - _BACKDATED, key.public_key()
+    start = clock().replace(microsecond=0) - _BACKDATED
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -1,4 +1,4 @@
-"""Serves the demo PKI on loopback: timestamps, OCSP, revocation lists and issuer certificates; no login, no TLS.
+"""Serves the demo PKI on loopback: timestamps, OCSP, revocation lists, one-time certificates; no login, no TLS.
 
 Several processes may serve one PKI: the first holds the port, the others use it and take over when it goes away.
 """
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.errors import Misuse, Unavailable
 from engine.trust.authority import certificates
+from engine.trust.authority.issuing import IssuingDesk, Refused
 from engine.trust.authority.pki import Branch, DemoPki, open_pki, write_pkcs12
 from engine.trust.authority.stamping import TokenIssuer
 from engine.trust.authority.status import Register, StatusDesk
@@ -103,7 +104,16 @@ def make_application(authority: DemoAuthority, *, clock: Clock = system_clock) -
     async def identify(_request: web.Request) -> web.Response:
         return web.Response(text=_identity(pki))
 
+    counter = IssuingDesk(pki, authority.register)
+
+    async def certify(request: web.Request) -> web.Response:
+        try:
+            return web.Response(body=counter.issue(await request.read()), content_type="application/json")
+        except Refused as error:
+            return web.Response(status=422, text=str(error))
+
     application = web.Application(client_max_size=_REQUEST_LIMIT)
+    application.add_routes([web.post("/certificates", certify)])
     application.add_routes([*_routes(pki, pki.base, authority.register, clock), web.get("/", identify)])
     if pki.sm2 is not None:
         application.add_routes(_routes(pki.sm2, pki.base, authority.register, clock))

@@ -8,6 +8,7 @@ In a vendor's tests::
 """
 
 from engine.vendors.conformance.bench import Bench, Case, NotApplicable, Violation
+from engine.vendors.conformance.certificates import certificate_cases
 from engine.vendors.conformance.face import face_cases
 from engine.vendors.conformance.ocr import ocr_cases
 from engine.vendors.conformance.report import Finding, Verdict, check, examine
@@ -21,6 +22,7 @@ __all__ = [
     "NotApplicable",
     "Verdict",
     "Violation",
+    "certificate_cases",
     "check",
     "examine",
     "face_cases",

@@ -13,11 +13,12 @@ from typing import Any
 from engine.errors import SealflowError
 from engine.language import Text
 from engine.vendors.conformance.bench import Bench, Case, NotApplicable, Violation
+from engine.vendors.conformance.certificates import certificate_cases
 from engine.vendors.conformance.face import face_cases
 from engine.vendors.conformance.ocr import ocr_cases
 from engine.vendors.conformance.sms import sms_cases
 from engine.vendors.conformance.storage import storage_cases
-from engine.vendors.protocols import FaceVerifier, OcrEngine, SmsSender, Storage
+from engine.vendors.protocols import CertificateIssuer, FaceVerifier, OcrEngine, SmsSender, Storage
 from engine.vendors.registry import Registry
 
 _CONTRACTS: dict[str, tuple[type, tuple[Case[Any], ...]]] = {
@@ -25,6 +26,7 @@ _CONTRACTS: dict[str, tuple[type, tuple[Case[Any], ...]]] = {
     "sms sender": (SmsSender, sms_cases),
     "face verifier": (FaceVerifier, face_cases),
     "ocr engine": (OcrEngine, ocr_cases),
+    "certificate issuer": (CertificateIssuer, certificate_cases),
 }
 
 
