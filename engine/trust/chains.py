@@ -42,6 +42,26 @@ def denies_itself(certificate: x509.Certificate) -> bool:
     return is_self_signed(certificate) and _verify_issued(certificate, certificate) is False
 
 
+def is_damaged(certificate: x509.Certificate, pool: Iterable[x509.Certificate]) -> bool:
+    """Whether the very key that a certificate names as its issuer's did not sign it."""
+    named = _key_identifier(certificate, x509.AuthorityKeyIdentifier)
+    issuers = [other for other in pool if other.subject == certificate.issuer]
+    if named is not None:
+        issuers = [other for other in issuers if _key_identifier(other, x509.SubjectKeyIdentifier) == named]
+    told = [_verify_issued(certificate, issuer) for issuer in issuers] if named is not None else []
+    return False in told and True not in told
+
+
+def _key_identifier(
+    certificate: x509.Certificate, kind: type[x509.AuthorityKeyIdentifier | x509.SubjectKeyIdentifier]
+) -> bytes | None:
+    try:
+        value = certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+    return value.digest if isinstance(value, x509.SubjectKeyIdentifier) else value.key_identifier
+
+
 def _verify_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool | None:
     """None when nobody here can tell."""
     if certificate.issuer != issuer.subject:

@@ -11,6 +11,7 @@ from typing import Any
 from asn1crypto import parser
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
+from engine.trust.chains import is_damaged, load_certificate
 from engine.trust.entries import Entry
 from engine.trust.evidence import value_at
 from engine.trust.indications import Case, Indication, Standing, SubIndication, conclude, find_weaknesses
@@ -77,6 +78,7 @@ async def judge_entries(entries: list[Entry], material: Material, moment: dateti
                 await _judge_timestamp(found, entry.proof, material, course)
             elif entry.proof is not None:
                 await _judge_signature(found, entry.proof, material, course)
+            _tell_damage(entry, material)
             _state(found, None)  # whatever its names and dates hold, it is read here
         except Exception as error:  # certificates are foreign bytes too: what breaks their parser earns no trust
             why = str(error) or type(error).__name__
@@ -95,6 +97,23 @@ async def judge_entries(entries: list[Entry], material: Material, moment: dateti
             begun_at = max(begun_at or found.stamps[0].at, found.stamps[0].at)
     unproven = dict.fromkeys(standing.path for standing in course.known.values() if standing.unknown)
     return Judgement(tuple(verdicts), tuple(unproven))
+
+
+def _tell_damage(entry: Entry, material: Material) -> None:
+    """Certificates beside a signature are covered by nothing; one that was damaged helps nobody, and is told."""
+    proofs = [proof for proof in (entry.proof, *(token for token, _ in entry.stamps)) if proof is not None]
+    beside = {other.dump() for proof in proofs for other in proof.others}
+    loaded = {der: load_certificate(der) for der in (*beside, *material.anchors, *material.evidence.certificates)}
+    pool = [certificate for certificate in loaded.values() if certificate is not None]
+    if any(is_damaged(certificate, pool) for der, certificate in loaded.items() if certificate and der in beside):
+        entry.findings.append(
+            Finding(
+                "signature.damaged_certificate",
+                "签名旁附带的某张证书已损坏。签名本身不受影响，但可能因此缺少验证数据。",
+                "A certificate that stands beside the signature is damaged. The signature itself is not affected, but "
+                "data to verify it may be missing.",
+            )
+        )
 
 
 async def _judge_timestamp(found: _Judged, proof: Proof, material: Material, course: _Course) -> None:

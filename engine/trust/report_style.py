@@ -16,11 +16,12 @@ body { margin: 0; background: var(--ground); color: var(--ink);
 main { max-width: 860px; margin: 0 auto; padding: 32px 20px 64px; }
 header p { margin: 0; color: var(--soft); }
 h1 { font-size: 22px; margin: 0 0 4px; }
-h2 { font-size: 17px; margin: 0 0 12px; display: flex; gap: 10px; align-items: center; }
+h2 { font-size: 17px; margin: 0 0 12px; display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: center; }
 h2 i { font-style: normal; font-size: 13px; width: 24px; height: 24px; border-radius: 12px; background: var(--ink);
   color: #fff; display: grid; place-items: center; flex: none; }
-.seal, .card { background: var(--paper); border: 1px solid var(--line); border-left: 6px solid var(--unsure);
+.seal, .card { background: var(--paper); border: 1px solid var(--line); border-left-width: 6px;
   border-radius: 8px; padding: 20px 24px; margin: 20px 0; }
+.seal.unsure, .card.unsure { border-left-color: var(--unsure); }
 .seal.good, .card.good { border-left-color: var(--good); }
 .seal.bad, .card.bad { border-left-color: var(--bad); }
 .seal > b { display: block; font-size: 24px; line-height: 1.35; }

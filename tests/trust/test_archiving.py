@@ -190,3 +190,23 @@ async def test_a_revoked_signer_is_not_archived(office: Office, tmp_path: Path) 
         with pytest.raises(Rejected) as refusal:
             await archive_document(signed, tmp_path / "o.pdf", "B-LTA", revocation, office.stamper, around)
     assert refusal.value.code == "revocation.revoked"
+
+
+async def test_a_damaged_certificate_beside_the_last_timestamp_lowers_the_level_and_is_told(
+    office: Office, tmp_path: Path
+) -> None:
+    signed = await sign(office, tmp_path)
+    around = surround(office, tmp_path, "archive")
+    output = around.workspace / "out.pdf"
+    async with office.source() as revocation:
+        archived = await archive_document(signed, output, "B-LTA", revocation, office.stamper, around)
+    content = archived.read_bytes()
+    beside = (await office.keyring.key("employer")).chain[0].dump().hex().encode()  # the issuing authority
+    hole = content.rindex(b"/Contents")
+    place = content.lower().index(beside, hole) + len(beside) - 1
+    damaged = tmp_path / "damaged.pdf"
+    damaged.write_bytes(content[:place] + (b"0" if content[place : place + 1] != b"0" else b"1") + content[place + 1 :])
+    report = await office.judge(damaged)
+    assert (report.integrity, report.level) == (Integrity.VALID, "B-LT")
+    assert [finding.code for finding in report.signatures[-1].findings] == ["signature.damaged_certificate"]
+    assert not report.signatures[0].findings
