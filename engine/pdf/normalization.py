@@ -15,6 +15,7 @@ from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
 from engine.pdf import (
     cleaning,
+    cmyk,
     declaration,
     font_repairs,
     inspection,
@@ -76,6 +77,7 @@ def take_over(source: Path, fresh: Pdf, page_limit: int) -> tuple[Inspection, in
         simple_fonts.embed_missing(pdf)
         font_repairs.repair(pdf)
         marks.complete(pdf)
+        cmyk.declare(pdf)
         flattened = Flattened()
         form = pdf.Root.get(Name.AcroForm)
         stale = isinstance(form, Dictionary) and str(form.get("/NeedAppearances")) == "True"
