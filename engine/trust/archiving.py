@@ -53,7 +53,7 @@ async def archive_document(
         signers = await around.sandbox.call(list_signers, source)
     evidence = await revocation.evidence(signers.chains)
     last = stamper if level == "B-LTA" else None
-    return await _append(source, output, evidence, last, around, "archive", digest_algorithm)
+    return await append_timestamp(source, output, evidence, last, around, "archive", digest_algorithm)
 
 
 async def stamp_document(
@@ -66,10 +66,10 @@ async def stamp_document(
     digest_algorithm: str = "sha256",
 ) -> Path:
     """Append a document timestamp (EN 319 142-1, 5.4.3) over the whole file."""
-    return await _append(source, output, Evidence(), stamper, around, name, digest_algorithm)
+    return await append_timestamp(source, output, Evidence(), stamper, around, name, digest_algorithm)
 
 
-async def _append(
+async def append_timestamp(
     source: Path,
     output: Path,
     evidence: Evidence,
@@ -78,6 +78,7 @@ async def _append(
     name: str,
     algorithm: str,
 ) -> Path:
+    """Append evidence and, unless ``stamper`` is None, a document timestamp; ``name`` is part of the effect's key."""
     for attempt, reserve in enumerate(RESERVES):
         prepared = around.workspace / f"{name}-{attempt}.tail"
         order = ArchiveOrder(evidence, reserve if stamper is not None else 0)

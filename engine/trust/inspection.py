@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import mmap
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from asn1crypto import cms, core, parser
@@ -56,15 +58,17 @@ def inspect_file(
     only: str | None = None,
     later: bool = True,
     found: Evidence = _NOTHING,
+    retired: Mapping[bytes, datetime] = MappingProxyType({}),
 ) -> Report:
     """Verdict on one file; ``digest`` is its SHA-256, ``anchors`` DER certificates, ``moment`` the time of judgement.
 
     ``only``: look at the signature of this field alone. ``later``: judge what was done after each signature.
-    ``found``: evidence beside what the file holds.
+    ``found``: evidence beside what the file holds. ``retired``: from when on an anchor is believed no more.
     """
     with file.open("rb") as stream:
         entries, findings, material = _read(file, stream, anchors, only, later)
-        verdicts = asyncio.run(judge_entries(entries, replace(material, found=found), moment)).verdicts
+        material = replace(material, found=found, retired=dict(retired))
+        verdicts = asyncio.run(judge_entries(entries, material, moment)).verdicts
     integrity = worst_integrity(verdicts)
     if findings and verdicts:
         integrity = worse_integrity(integrity, Integrity.INDETERMINATE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +50,13 @@ class Material:
     found: Evidence = _NOTHING
     """Counts for trust; a level is what the file holds by itself."""
 
+    retired: dict[bytes, datetime] = field(default_factory=dict)
+    """From when on an anchor is believed no more; for what is proven to be older it stays one."""
+
+    def believed_at(self, moment: datetime) -> list[bytes]:
+        """The anchors that count at a time."""
+        return [der for der in self.anchors if der not in self.retired or moment < self.retired[der]]
+
     @functools.cached_property
     def known(self) -> Evidence:
         own, other = self.evidence, self.found
@@ -85,7 +92,7 @@ async def _find_path(
 ) -> ValidationPath:
     serials = {certificate.serial_number, *(other.serial_number for other in pool)}
     context = ValidationContext(
-        trust_roots=_load_all(Certificate, material.anchors),
+        trust_roots=_load_all(Certificate, material.believed_at(moment)),
         other_certs=pool,
         moment=moment,
         allow_fetching=False,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from asn1crypto.x509 import Certificate
 
@@ -30,22 +31,25 @@ async def verify(
     *,
     at: datetime | None = None,
     inquiry: Inquiry | None = None,
+    retired: Mapping[bytes, datetime] = MappingProxyType({}),
 ) -> Report:
     """Check every signature of a file; never raises for its bytes.
 
     ``anchors``: whom to trust. ``at``: the time to judge for, now if None. ``inquiry``: where to learn of revocations
-    the file says nothing about; None, and the file has to say it itself. Raises Rejected ``document.missing`` when
-    there is no file.
+    the file says nothing about; None, and the file has to say it itself. ``retired``: from when on an
+    anchor, by its DER, is believed no more; what is proven to be older it still proves. Raises Rejected
+    ``document.missing`` when there is no file.
     """
     moment = at or system_clock()
     digest = await asyncio.to_thread(_digest, file)
     trusted = tuple(anchor.dump() for anchor in anchors)
     try:
-        report = await sandbox.call(inspect_file, file, digest, trusted, moment)
+        past = dict(retired)
+        report = await sandbox.call(inspect_file, file, digest, trusted, moment, retired=past)
         if inquiry is not None and any(entry.unknown_revocation for entry in report.signatures):
             found = await inquiry.evidence(await sandbox.call(list_unproven, file, trusted, moment))
             if found != Evidence():
-                report = await sandbox.call(inspect_file, file, digest, trusted, moment, found=found)
+                report = await sandbox.call(inspect_file, file, digest, trusted, moment, found=found, retired=past)
         return report
     except (Rejected, Defect) as error:
         return _unjudged(file, digest, moment, error)
