@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 from asn1crypto.x509 import Certificate
@@ -29,7 +31,7 @@ from engine.records.key_standing import PostgresStanding
 from engine.records.runs import Run
 from engine.sandbox import Sandbox
 from engine.settings import Settings
-from engine.trust.anchors import load_anchors
+from engine.trust.anchors import load_anchors, load_retirements
 from engine.trust.cryptoki import TokenSource
 from engine.trust.demo import ensure_demo, refuse_demo_anchors, refuse_demo_keys
 from engine.trust.intent import Intents
@@ -37,6 +39,7 @@ from engine.trust.keyring import KeySource, Sources, Standing
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.one_time import OneTimeSource
 from engine.trust.remote import RemoteSource
+from engine.trust.renewal import Renewer
 from engine.trust.revocation import RevocationSource
 from engine.trust.signing import Stamper
 from engine.trust.timestamps import TimestampClient
@@ -230,10 +233,28 @@ def unattended(settings: Settings) -> frozenset[str] | None:
 
 def trusted_roots(settings: Settings) -> tuple[Certificate, ...]:
     """Roots to verify against: those of the settings, else those of the demo PKI if this installation has one."""
-    if settings.trust.anchors is not None:
-        return load_anchors(settings.trust.anchors)
+    folder = _anchors_of(settings)
+    return load_anchors(folder) if folder else ()
+
+
+def retired_roots(settings: Settings) -> dict[bytes, datetime]:
+    """From when on some of them are believed no more."""
+    folder = _anchors_of(settings)
+    return load_retirements(folder) if folder else {}
+
+
+def _anchors_of(settings: Settings) -> Path | None:
     demo = settings.home / "demo-pki" / "anchors"
-    return load_anchors(demo) if settings.environment == "development" and demo.is_dir() else ()
+    return settings.trust.anchors or (demo if settings.environment == "development" and demo.is_dir() else None)
+
+
+def make_renewer(tools: Tools) -> Renewer:
+    """What renews files with the services of an installation."""
+    settings, services = tools.settings, tools.catalogue.services
+    revocation = cast(RevocationSource, services[RevocationSource])
+    stamper = cast(TimestampClient, services[TimestampClient])
+    roots, retired = trusted_roots(settings), retired_roots(settings)
+    return Renewer(roots, revocation, stamper, retired, settings.trust.renewal.digest)
 
 
 async def _open_trust(

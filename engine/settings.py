@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +71,17 @@ class Issuing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``"*"``: whoever has no key elsewhere."""
 
 
+class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When archived files are renewed (续期)."""
+
+    margin: int = 365
+    """Days before the end of a timestamp's certificate or an algorithm."""
+    digest: Literal["sha256", "sha384", "sha512", "sm3"] | None = None
+    """Of new document timestamps; None: SM3 where every signature rests on it, else SHA-256."""
+    sunsets: dict[str, date] = {}
+    """Days from which algorithms count no more, beside or in the place of those of ETSI TS 119 312."""
+
+
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys, anchors and authorities. Everything empty means the demo PKI, which production refuses."""
 
@@ -79,6 +91,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Directory with the PEM or DER certificates that are trusted as roots."""
     timestamp_authorities: tuple[Authority, ...] = ()
     proxy: str | None = None
+    renewal: Renewal = Renewal()
     tokens: tuple[Token, ...] = ()
     remote: tuple[RemoteService, ...] = ()
     one_time: tuple[Issuing, ...] = ()

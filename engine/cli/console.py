@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,16 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text as Plain
 
@@ -154,16 +163,28 @@ class Bars:
 @contextmanager
 def bars(*, visible: bool) -> Iterator[Bars]:
     """Progress bars on standard error while work goes on; nothing where no terminal watches."""
-    with Progress(
+    with _progress(TextColumn("{task.completed:.0f}/{task.total:.0f}"), visible=visible) as progress:
+        yield Bars(progress)
+
+
+@contextmanager
+def counter(description: str, *, visible: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """One bar for long work: call what it gives with how much is done, and of how much when that is known."""
+    with _progress(MofNCompleteColumn(), visible=visible) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _progress(count: ProgressColumn, *, visible: bool) -> Progress:
+    return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        count,
         TimeElapsedColumn(),
         console=errors,
         disable=not (visible and errors.is_terminal),
-    ) as progress:
-        yield Bars(progress)
+    )
 
 
 def run_summary(run: Run) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "stage": "stage:stage",
     "verify": "verify:verify",
     "check": "check:check",
+    "renew": "renew:renew",
     "status": "runs:status",
     "resume": "runs:resume",
     "cancel": "runs:cancel",

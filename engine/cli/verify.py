@@ -19,7 +19,7 @@ from engine.pipeline.delivery import unwritable
 from engine.sandbox import Sandbox
 from engine.settings import load_settings
 from engine.trust import validation
-from engine.trust.anchors import load_anchors
+from engine.trust.anchors import load_anchors, load_retirements
 from engine.trust.changes import PageChanges, draw_changes, extract_revisions
 from engine.trust.etsi_report import etsi_report, render_etsi
 from engine.trust.indication_words import INDICATIONS, MEANINGS
@@ -107,11 +107,12 @@ class _Outputs:
 async def _verify(file: Path, anchors: Path | None, outputs: _Outputs, offline: bool, as_json: bool) -> int:
     settings = load_settings()
     roots = load_anchors(anchors) if anchors else assembly.trusted_roots(settings)
+    retired = load_retirements(anchors) if anchors else assembly.retired_roots(settings)
     sandbox = Sandbox(("engine.trust.inspection", "engine.pdf.page_comparison"))
     source = None if offline else RevocationSource(roots, proxy=settings.trust.proxy, timeout=_PATIENCE)
     try:
         inquiry = Inquiry(RevocationStore(settings.home / "revocation"), source)
-        report = await validation.verify(sandbox, file, roots, inquiry=inquiry)
+        report = await validation.verify(sandbox, file, roots, inquiry=inquiry, retired=retired)
         await _write(sandbox, file, report, outputs)
     finally:
         if source is not None:

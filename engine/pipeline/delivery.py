@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,6 +31,29 @@ def deliver(files: Sequence[Path], target: Path) -> tuple[Path, ...]:
                 part.unlink(missing_ok=True)
             raise unwritable(place, error) from error
     return places
+
+
+def replace_file(new: Path, target: Path) -> None:
+    """Let ``new`` take the place of a file in one step, once it is safe on the disk; mode and name stay.
+
+    Raises OSError; then the target is what it was.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(new, part)
+        shutil.copymode(target, part)
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        part.replace(target)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def unwritable(place: Path, error: OSError) -> Unavailable:

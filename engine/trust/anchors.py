@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from asn1crypto import pem
@@ -28,6 +29,23 @@ def load_anchors(directory: Path) -> tuple[Certificate, ...]:
     if not anchors:
         raise _refuse(directory, "里面没有证书", "there is no certificate in it")
     return tuple(anchors)
+
+
+def load_retirements(directory: Path) -> dict[bytes, datetime]:
+    """From when on anchors of the folder are believed no more, by their DER.
+
+    ``root.pem.until`` beside ``root.pem`` holds the first such day, as 2045-01-31. What is proven to be older than that
+    the root still proves; take the file away instead and it proves nothing. Raises Misuse ``trust.anchors``.
+    """
+    retired: dict[bytes, datetime] = {}
+    for file in sorted(directory.glob("*.until")):
+        try:
+            day = date.fromisoformat(file.read_text("utf-8").strip())
+            certificates = _read(file.with_suffix("").read_bytes())
+        except (OSError, ValueError, TypeError) as error:
+            raise _refuse(file, f"读不出来（{error}）", f"it cannot be read ({error})") from error
+        retired |= {certificate.dump(): datetime.combine(day, time(), UTC) for certificate in certificates}
+    return retired
 
 
 def _read(content: bytes) -> list[Certificate]:

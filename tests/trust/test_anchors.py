@@ -1,10 +1,11 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.errors import Misuse
-from engine.trust.anchors import load_anchors
+from engine.trust.anchors import load_anchors, load_retirements
 from engine.trust.authority.certificates import make_root
 
 
@@ -39,3 +40,15 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Misuse) as caught:
             load_anchors(folder)
         assert str(folder) in str(caught.value)
+
+
+def test_a_root_is_believed_until_the_day_that_is_written_beside_it(tmp_path: Path) -> None:
+    root = make_root().certificate.public_bytes(Encoding.DER)
+    (tmp_path / "old.der").write_bytes(root)
+    assert load_retirements(tmp_path) == {}
+    (tmp_path / "old.der.until").write_text("2045-01-31\n")
+    assert load_retirements(tmp_path) == {root: datetime(2045, 1, 31, tzinfo=UTC)}
+    assert len(load_anchors(tmp_path)) == 1
+    (tmp_path / "old.der.until").write_text("soon")
+    with pytest.raises(Misuse):
+        load_retirements(tmp_path)
