@@ -1,26 +1,19 @@
-"""Draws the invented seal and signature of the demo as PNG with transparency, 600 dpi in true size (演示用印章与签名).
-
-A real company seal is registered with the police and is not drawn by software; this one names an invented company.
-"""
+"""Draws an invented seal and signature as PNG with transparency, 600 dpi in true size (演示用印章与签名图片)."""
 
 from __future__ import annotations
 
-import io
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import pikepdf
-import pypdfium2
-from fontTools.pens.recordingPen import RecordingPen
 from PIL import Image, ImageDraw
 
-from engine.pdf.faces import FACES, Glyph
+from engine.pdf.seals.design import SealDesign
+from engine.pdf.seals.drawing import RED, draw
+from engine.pdf.seals.export import to_picture
 
+COMPANY = SealDesign(kind="company", name="示例科技（演示）有限公司", number="9999990000000", size=42)
 DPI = 600
-_MM = 72 / 25.4
-_SEAL_RED = (200, 16, 22)
 _INK = (22, 28, 62)
 _SMOOTHING = 4  # samples per pixel and direction
 
@@ -55,93 +48,10 @@ _LI: tuple[Stroke, ...] = (
 
 
 def write_seals(folder: Path) -> None:
-    """Write ``company.png``, ``company-en.png``, ``archive.png`` (42 mm across) and ``employee.png`` (42 x 18 mm)."""
+    """Write ``company.png`` (42 mm across) and ``employee.png`` (42 x 18 mm)."""
     folder.mkdir(exist_ok=True)
-    seal = draw_round_seal("示例科技（演示）有限公司", "9999990000000", 42)
-    _save(seal, _SEAL_RED, folder / "company.png")
-    english = draw_round_seal("SAMPLE TECHNOLOGY (DEMO) LTD.", "9999990000001", 42)
-    _save(english, _SEAL_RED, folder / "company-en.png")
-    archive = draw_round_seal("示例平台电子归档专用章", "9999990000002", 42)
-    _save(archive, _SEAL_RED, folder / "archive.png")
+    _save(to_picture(draw(COMPANY), DPI).getchannel("A"), RED, folder / "company.png")
     _save(draw_signature((_ZHANG, _SHI, _LI), 42, 18), _INK, folder / "employee.png")
-
-
-def draw_round_seal(name: str, number: str, diameter: float) -> Image.Image:
-    """Coverage (grey, white is ink) of a round seal ``diameter`` mm across: ring, star, name above, number below.
-
-    Name and number have two characters at least.
-    """
-    radius = diameter / 2
-    ring = 1.15
-    latin = name.isascii()
-    parts = [f"{ring} w 0 0 0 RG 0 0 0 rg 1 j", _circle(radius - ring / 2 - 0.1), _star(6.6)]
-    height = 3.9 if latin else min(6.4, 72 / len(name))
-    edge = radius - ring - 1.25
-    parts += _arc(
-        name, edge - height, height, 0.8 if latin else 0.68, math.radians(250 if latin else 256), upright=True
-    )
-    parts += _arc(number, edge, 1.75, 1.0, math.radians(64), upright=False)
-    return _render(parts, diameter)
-
-
-def _arc(text: str, baseline: float, height: float, narrow: float, sweep: float, *, upright: bool) -> Iterable[str]:
-    """Glyphs along a circle: above the centre with feet inwards, or below it with heads inwards."""
-    face = FACES["NotoSerifSC"]
-    cap = 0.733 if text.isascii() else 0.92
-    scale = height / 1000 / cap
-    sink = 0 if text.isascii() else 80  # Chinese glyphs reach below the baseline
-    glyphs = [glyph for glyph in map(face.glyph, text) if glyph]
-    widths = [glyph.advance * (0.58 if glyph.text in "（）" else 1.0) for glyph in glyphs]
-    total = sum(widths) - (widths[0] + widths[-1]) / 2
-    pen = 0.0
-    for index, glyph in enumerate(glyphs):
-        pen += (widths[index - 1] + widths[index]) / 2 if index else 0
-        turn = sweep * (pen / total - 0.5)
-        angle = -turn if upright else turn
-        radius = baseline if upright else -baseline
-        x, y = -radius * math.sin(angle) if upright else -radius * math.sin(turn), radius * math.cos(turn)
-        cos, sin = math.cos(angle), math.sin(angle)
-        yield f"q {cos:.5f} {sin:.5f} {-sin:.5f} {cos:.5f} {x:.4f} {y:.4f} cm"
-        yield f"{scale * narrow:.6f} 0 0 {scale:.6f} 0 {sink * scale:.4f} cm 1 0 0 1 {-glyph.advance / 2} 0 cm"
-        # A stroke around the outline gives the weight that carved characters have.
-        yield f"{34 if len(text) < 20 else 22} w {_outline(glyph)} B Q"
-
-
-def _outline(glyph: Glyph) -> str:
-    pen = RecordingPen()
-    FACES[glyph.face].font.draw_glyph_with_pen(glyph.number, pen)
-    operators = {"moveTo": "m", "lineTo": "l", "curveTo": "c", "closePath": "h"}
-    return "\n".join(" ".join(f"{x:g} {y:g}" for x, y in points) + f" {operators[name]}" for name, points in pen.value)
-
-
-def _circle(radius: float) -> str:
-    pull = radius * 0.5522847
-    r = radius
-    return (
-        f"{r} 0 m {r} {pull} {pull} {r} 0 {r} c {-pull} {r} {-r} {pull} {-r} 0 c "
-        f"{-r} {-pull} {-pull} {-r} 0 {-r} c {pull} {-r} {r} {-pull} {r} 0 c s"
-    )
-
-
-def _star(radius: float) -> str:
-    corners = [(radius * math.sin(k * 0.8 * math.pi), radius * math.cos(k * 0.8 * math.pi)) for k in range(5)]
-    return " ".join(f"{x:.4f} {y:.4f} {'l' if k else 'm'}" for k, (x, y) in enumerate(corners)) + " h f"
-
-
-def _render(parts: Iterable[str], diameter: float) -> Image.Image:
-    """Draw millimetres around the centre of a square; give coverage."""
-    side = diameter * _MM
-    content = f"{_MM:.6f} 0 0 {_MM:.6f} {side / 2:.4f} {side / 2:.4f} cm\n" + "\n".join(parts)
-    buffer = io.BytesIO()
-    with pikepdf.new() as pdf:
-        pdf.add_blank_page(page_size=(side, side))
-        pdf.pages[0].Contents = pdf.make_stream(content.encode("ascii"))
-        pdf.save(buffer)
-    document = pypdfium2.PdfDocument(buffer.getvalue())
-    size = round(diameter / 25.4 * DPI)
-    image: Image.Image = document[0].render(scale=DPI / 72 * _SMOOTHING, grayscale=True).to_pil()
-    document.close()
-    return image.resize((size, size), Image.Resampling.LANCZOS).point(lambda value: 255 - value)
 
 
 def draw_signature(characters: Sequence[Sequence[Stroke]], width: float, height: float) -> Image.Image:

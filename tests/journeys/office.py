@@ -149,7 +149,9 @@ def page_sizes(file: Path) -> set[str]:
     return set(re.findall(r"Page +\d+ size: +(.*)", told))
 
 
-def printed_in_red(file: Path, page: int, folder: Path) -> tuple[int, int, int, int] | None:
+def printed_in_red(
+    file: Path, page: int, folder: Path, *, right_of: int = 0, left_of: int = 596
+) -> tuple[int, int, int, int] | None:
     """Smallest box around the red pixels of a page, in points from the upper left corner; None without any."""
     stem = folder / f"page-{page}"
     number = str(page)
@@ -158,7 +160,10 @@ def printed_in_red(file: Path, page: int, folder: Path) -> tuple[int, int, int, 
     with Image.open(stem.with_suffix(".png")) as picture:
         red, green, blue = picture.convert("RGB").split()
     surplus = ImageChops.subtract(red, ImageChops.lighter(green, blue))
-    return surplus.point(lambda value: 255 if value > 60 else 0).getbbox()
+    red_ink = surplus.point(lambda value: 255 if value > 60 else 0)
+    red_ink.paste(0, (0, 0, right_of, red_ink.height))
+    red_ink.paste(0, (left_of, 0, red_ink.width, red_ink.height))
+    return red_ink.getbbox()
 
 
 def strangers_anchors(folder: Path) -> Path:

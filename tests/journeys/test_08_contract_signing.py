@@ -18,8 +18,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 VALUES = desk.sample_values("labour-contract.rare-name")
 
 
+RIDING = ["甲方骑缝章", "甲方骑缝章-2", "甲方骑缝章-3"]
+"""Fields that show the employer's signature as well, one a page."""
+
+
 async def test_poppler_and_qpdf_find_two_valid_signatures_under_one_timestamp(contract: Path) -> None:
-    assert desk.pdfsig(contract) == [
+    seen = desk.pdfsig(contract)
+    assert [one for one in seen if one[0] in RIDING] == [(name, "Signature is Valid", "part") for name in RIDING]
+    assert [one for one in seen if one[0] not in RIDING] == [
         ("甲方盖章", "Signature is Valid", "part"),
         ("乙方签字", "Signature is Valid", "part"),
         ("timestamp-1", "Signature has not yet been verified", "total"),  # poppler cannot judge document timestamps
@@ -35,7 +41,18 @@ async def test_the_first_signers_file_is_the_beginning_of_the_finished_one(contr
         start, length = (int(number) for number in fields["甲方盖章"].V.ByteRange[2:])
     first = tmp_path / "first.pdf"
     first.write_bytes(whole[: start + length])
-    assert desk.pdfsig(first) == [("甲方盖章", "Signature is Valid", "total")]
+    seen = sorted(desk.pdfsig(first))
+    assert seen == [(name, "Signature is Valid", "total") for name in ("甲方盖章", *RIDING)]
+
+
+async def test_the_riding_seal_is_printed_at_the_edge_of_every_page(contract: Path, tmp_path: Path) -> None:
+    width = 119.06 / 3
+    for page in (1, 2, 3):
+        printed = desk.printed_in_red(contract, page, tmp_path, right_of=500)
+        assert printed is not None
+        left, top, right, bottom = printed
+        assert left == pytest.approx(595.276 - width, abs=1.5) and right == pytest.approx(595.276, abs=1.5)
+        assert (top + bottom) / 2 == pytest.approx(841.89 / 2, abs=2) and 60 < bottom - top < 121
 
 
 async def test_all_that_was_filled_in_can_be_read_out_again(contract: Path) -> None:
@@ -53,7 +70,7 @@ async def test_every_page_is_upright_a4(contract: Path) -> None:
 
 async def test_the_seal_is_printed_inside_its_place(contract: Path, contract_run: Run, tmp_path: Path) -> None:
     (place,) = (one for one in contract_run.facts["controls"] if one["control"]["name"] == "甲方盖章")
-    printed = desk.printed_in_red(contract, place["page"], tmp_path)
+    printed = desk.printed_in_red(contract, place["page"], tmp_path, left_of=500)  # the riding seal is at the edge
     assert printed is not None
     left, top, right, bottom = printed
     assert place["x"] - 1 <= left and right <= place["x"] + place["control"]["width"] + 1
