@@ -28,6 +28,7 @@ async def test_both_signatures_and_both_document_timestamps_last(office: Office,
         ("timestamp-1", "sm2_sm3 / sm3", Trust.TRUSTED),
         ("timestamp-2", "sha256_ecdsa / sha256", Trust.TRUSTED),
     ]
+    assert run.facts["conformance"]["verdict"] == "pass"
     assert run.facts["signature:签章"]["signer"] == run.facts["signature:国密签名"]["signer"]
     seen = {field: verdict for field, verdict, _ in desk.pdfsig(file)}
     assert seen["签章"] == "Signature is Valid"

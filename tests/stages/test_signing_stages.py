@@ -18,11 +18,15 @@ from engine.stages.archive import Archive
 from engine.stages.sign import Sign
 from engine.stages.signature import HolderValues
 from engine.stages.timestamp import Timestamp
+from engine.trust.anchors import load_anchors
+from engine.trust.demo import ensure_demo
 from engine.trust.intent import Intents
 from engine.trust.keyring import Sources
 from engine.trust.keys import Keyring, Pkcs12Keyring
 from engine.trust.revocation import RevocationSource
 from engine.trust.timestamps import TimestampClient
+from engine.trust.validation import verify
+from engine.trust.verdict import Integrity, Trust
 from tests.pdf.blank_pages import write_blank
 from tests.stages.desk import Desk
 from tests.trust.paper import Rack, draw_paper, draw_seal_picture
@@ -113,6 +117,29 @@ async def test_one_key_under_two_names_does_not_sign_one_file_for_both(desk: Des
 
 async def test_a_timestamp_is_appended_to_any_file(desk: Desk, tmp_path: Path) -> None:
     await desk.carry_out(Timestamp(desk.sandbox, desk.timestamps), draw_paper(tmp_path / "p.pdf", ()), tmp_path)
+
+
+async def test_an_sm2_contract_is_signed_stamped_and_archived_over_sm3_alone(desk: Desk, tmp_path: Path) -> None:
+    """Where the only authority is one for SM2, nothing may rest on another digest."""
+    home = desk.keys.parent
+    anchors, demo = load_anchors(home / "anchors"), await ensure_demo(home, "development")
+    source = draw_paper(tmp_path / "paper.pdf")
+    assert demo.sm2_authority is not None
+    async with TimestampClient([demo.sm2_authority], anchors) as timestamps:
+        services = (desk.sandbox, desk.keyring, timestamps, desk.revocation, desk.intents)
+        for stage in (
+            Sign(*services, as_="employer-sm2", field="party-a"),
+            Sign(*services, as_="employee-sm2", field="party-b"),
+            Archive(desk.sandbox, desk.revocation, timestamps),
+            Timestamp(desk.sandbox, timestamps, "sm3"),
+        ):
+            done = await desk.carry_out(stage, source, tmp_path)
+            assert done.outputs is not None
+            source = done.outputs[0]
+    report = await verify(desk.sandbox, source, anchors)
+    assert (report.integrity, report.trust, report.level) == (Integrity.VALID, Trust.TRUSTED, "B-LTA")
+    assert [entry.kind for entry in report.signatures] == ["signature", "signature", "timestamp", "timestamp"]
+    assert {entry.algorithm for entry in report.signatures} == {"sm2_sm3 / sm3"}
 
 
 @pytest.mark.parametrize("options", [{"as_": "employer"}, {"field": "party-a"}])
