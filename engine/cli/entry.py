@@ -27,6 +27,7 @@ _COMMANDS = {
     "renew": "renew:renew",
     "status": "runs:status",
     "resume": "runs:resume",
+    "intent": "intent:intent",
     "cancel": "runs:cancel",
     "export": "runs:export",
     "pipelines": "catalogue:pipelines",

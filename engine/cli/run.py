@@ -87,6 +87,8 @@ def _tell(run: Run, out: Path | None) -> None:
         rest = f" {out or run.id}" + (f" · {level}" if level else "")
         console.output.print(Plain.assemble((str(words), "green"), rest), soft_wrap=True)
     elif run.state == "waiting":
+        if error is not None:  # what came was no good
+            console.report(error)
         words = Text(
             zh=f"任务 {run.id} 正在等待事件“{run.waiting_for}”。收到后运行：\n"
             f"  sealflow resume {run.id} --event {run.waiting_for} -o OUT",

@@ -21,6 +21,7 @@ from engine.settings import load_settings
 from engine.trust import validation
 from engine.trust.anchors import load_anchors, load_retirements
 from engine.trust.changes import PageChanges, draw_changes, extract_revisions
+from engine.trust.consents import WORDS, Consent, Standing, check_consents, load_proofs
 from engine.trust.etsi_report import etsi_report, render_etsi
 from engine.trust.indication_words import INDICATIONS, MEANINGS
 from engine.trust.inquiry import Inquiry
@@ -74,6 +75,16 @@ _PATIENCE = 5.0
     help=str(Text(zh="把签署后有变化的页面画到此文件夹。", en="Draw pages that changed after signing to this folder.")),
 )
 @click.option(
+    "--proofs",
+    type=click.Path(path_type=Path, exists=True),
+    help=str(
+        Text(
+            zh="意愿证明所在文件夹或 JSON 文件，逐个签名核对。",
+            en="Proofs of intent, a folder or JSON file, to check, too.",
+        )
+    ),
+)
+@click.option(
     "--offline",
     is_flag=True,
     help=str(
@@ -88,10 +99,11 @@ def verify(
     etsi: Path | None,
     revisions: Path | None,
     pictures: Path | None,
+    proofs: Path | None,
     offline: bool,
     as_json: bool,
 ) -> int:
-    return asyncio.run(_verify(file, anchors, _Outputs(html, etsi, revisions, pictures), offline, as_json))
+    return asyncio.run(_verify(file, anchors, _Outputs(html, etsi, revisions, pictures), proofs, offline, as_json))
 
 
 @dataclass(frozen=True)
@@ -104,8 +116,11 @@ class _Outputs:
     pictures: Path | None
 
 
-async def _verify(file: Path, anchors: Path | None, outputs: _Outputs, offline: bool, as_json: bool) -> int:
+async def _verify(
+    file: Path, anchors: Path | None, outputs: _Outputs, proofs: Path | None, offline: bool, as_json: bool
+) -> int:
     settings = load_settings()
+    given = None if proofs is None else load_proofs(proofs)
     roots = load_anchors(anchors) if anchors else assembly.trusted_roots(settings)
     retired = load_retirements(anchors) if anchors else assembly.retired_roots(settings)
     sandbox = Sandbox(("engine.trust.inspection", "engine.pdf.page_comparison"))
@@ -113,16 +128,30 @@ async def _verify(file: Path, anchors: Path | None, outputs: _Outputs, offline: 
     try:
         inquiry = Inquiry(RevocationStore(settings.home / "revocation"), source)
         report = await validation.verify(sandbox, file, roots, inquiry=inquiry, retired=retired)
+        consents = await sandbox.call(check_consents, file, given) if given is not None and report.signatures else None
         await _write(sandbox, file, report, outputs)
     finally:
         if source is not None:
             await source.close()
         await sandbox.close()
     if as_json:
-        console.print_json(report.to_dict())
+        told = {} if consents is None else {"consents": msgspec.to_builtins(consents)}
+        console.print_json({**report.to_dict(), **told})
     else:
         _tell(report)
-    return 0 if report.integrity in (Integrity.VALID, Integrity.EXTENDED) else 65
+        _tell_consents(consents or ())
+    sound = report.integrity in (Integrity.VALID, Integrity.EXTENDED)
+    return 0 if sound and all(consent.standing is Standing.BOUND for consent in consents or ()) else 65
+
+
+def _tell_consents(consents: tuple[Consent, ...]) -> None:
+    for consent in consents:
+        words = WORDS[consent.standing]
+        console.output.print(f"\n{Text('意愿', 'Intent')} {', '.join(consent.fields)}: {words}", markup=False)
+        if consent.proof is not None:
+            proof = consent.proof
+            said = (proof.party, proof.factor, proof.vendor, proof.reference, console.local_time(proof.passed_at))
+            console.print_indented(" · ".join(said))
 
 
 async def _write(sandbox: Sandbox, file: Path, report: Report, outputs: _Outputs) -> None:

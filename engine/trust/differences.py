@@ -25,11 +25,19 @@ class Unexplained(Exception):
 
 
 class Comparison:
-    """Differences between a revision and the newest; ``fields``: names of fields that were filled since."""
+    """Differences between a revision and a later one, else the newest; ``fields``: names of fields that were filled."""
 
-    def __init__(self, reader: PdfFileReader, revision: int, is_locked: Callable[[str], bool], *, frozen: bool) -> None:
+    def __init__(
+        self,
+        reader: PdfFileReader,
+        revision: int,
+        is_locked: Callable[[str], bool],
+        *,
+        frozen: bool,
+        later: int | None = None,
+    ) -> None:
         self._old = reader.get_historical_resolver(revision)
-        self._new = reader.get_historical_resolver(reader.xrefs.total_revisions - 1)
+        self._new = reader.get_historical_resolver(reader.xrefs.total_revisions - 1 if later is None else later)
         self._is_locked = is_locked
         self._frozen = frozen
         """Nothing but evidence may be added."""

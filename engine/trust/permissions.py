@@ -30,7 +30,8 @@ def forbid_changes(
     A lock names fields (Include) and never all: that would forbid the others' signatures. Certified, the file may
     still be filled and signed. Raises Rejected ``signature.no_lock`` or ``signature.certify_first``.
     """
-    if certify and any(True for _ in enumerate_sig_fields(writer, filled_status=True)):
+    first = not any(True for _ in enumerate_sig_fields(writer, filled_status=True))
+    if certify and not first:
         raise Rejected(
             "signature.certify_first",
             zh="认证签名必须是文件的第一个签名，而文件已有签名。请改为普通签名，或从未签署的文件开始。",
@@ -48,7 +49,7 @@ def forbid_changes(
             missing=", ".join(missing),
         )
     specification = FieldMDPSpec(FieldMDPAction.INCLUDE, wanted) if wanted else None
-    if specification is not None:
+    if specification is not None and first:  # a field that gets a lock later voids the signatures before it
         field[pdf_name("/Lock")] = writer.add_object(specification.as_sig_field_lock())
     permission = MDPPerm.FILL_FORMS if certify else None
     SigMDPSetup("sha256", certify, specification, permission).apply(signature, writer)
