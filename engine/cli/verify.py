@@ -123,7 +123,8 @@ async def _verify(
     given = None if proofs is None else load_proofs(proofs)
     roots = load_anchors(anchors) if anchors else assembly.trusted_roots(settings)
     retired = load_retirements(anchors) if anchors else assembly.retired_roots(settings)
-    sandbox = Sandbox(("engine.trust.inspection", "engine.pdf.page_comparison"))
+    draws = ("engine.pdf.page_comparison",) if outputs.html or outputs.pictures else ()
+    sandbox = Sandbox(("engine.trust.inspection", *draws))
     source = None if offline else RevocationSource(roots, proxy=settings.trust.proxy, timeout=_PATIENCE)
     try:
         inquiry = Inquiry(RevocationStore(settings.home / "revocation"), source)

@@ -20,6 +20,8 @@ import pypdfium2
 from PIL import Image, ImageChops, ImageDraw
 from pypdfium2 import raw
 
+from engine.errors import Rejected
+
 _DOTS = 96
 _MOST_PAGES = 200
 _LARGEST_SIDE = 2400
@@ -59,10 +61,22 @@ class PagesCompared(msgspec.Struct, frozen=True):
 def compare_pages(file: Path, end: int, folder: Path, name: str, most: int) -> PagesCompared:
     """Compare the first ``end`` bytes of a file, as a version of its own, with the whole.
 
-    Up to ``most`` pictures go to ``folder`` as ``<name>-page-<number>.png``.
+    Up to ``most`` pictures go to ``folder`` as ``<name>-page-<number>.png``. Raises Rejected
+    ``document.cannot_be_drawn``.
     """
     content = file.read_bytes()
-    with _Version(content[:end]) as old, _Version(content) as new:
+    try:
+        return _compare(content[:end], content, folder, name, most)
+    except pypdfium2.PdfiumError as error:
+        raise Rejected(
+            "document.cannot_be_drawn",
+            zh=f"文件 {file.name} 的页面画不出来（{error}），无法比较各页。请以验证结论为准。",
+            en=f"The pages of {file.name} cannot be drawn ({error}) and are not compared. Rely on the verdict.",
+        ) from error
+
+
+def _compare(prefix: bytes, content: bytes, folder: Path, name: str, most: int) -> PagesCompared:
+    with _Version(prefix) as old, _Version(content) as new:
         later = new.signed_fields - old.signed_fields
         pairs, added, removed = _align(old.prints, new.prints)
         differing = []

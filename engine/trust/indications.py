@@ -7,7 +7,7 @@ certificate had been revoked, the status is INDETERMINATE / TRY_LATER, not passe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -85,8 +85,14 @@ class Standing:
     """When it was revoked, ended, or will begin."""
     path: tuple[bytes, ...] = ()
     """DER of the certificate, its issuer, and so on to the anchor; empty without one."""
+    told: tuple[tuple[str, datetime | None], ...] = ()
+    """Members of the path below the anchor, and until when an answer of their authority reaches, None without one."""
     unknown: tuple[str, ...] = ()
-    """Members of the path of which nobody says whether they were revoked."""
+    """Members of which no answer reaches to the time in question."""
+
+    def at(self, moment: datetime) -> Standing:
+        """The same with ``unknown`` for a time."""
+        return replace(self, unknown=tuple(name for name, until in self.told if until is None or until < moment))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,24 @@ class _Course:
     """Intact document timestamps behind the signature at hand, oldest first."""
     known: dict[tuple[object, ...], Standing] = field(default_factory=dict)
     """Paths judged already: one authority stamps for all signers."""
+    unproven: dict[tuple[bytes, ...], None] = field(default_factory=dict)
+    """Paths with members of which nobody says whether they were revoked."""
 
-    async def judge(self, proof: Proof, material: Material, moment: datetime, purpose: str | None) -> Standing:
+    async def judge(
+        self, proof: Proof, material: Material, moment: datetime, purpose: str | None, used_at: datetime
+    ) -> Standing:
+        """How the certificate stands at ``moment``; an answer about revocation must reach to ``used_at``.
+
+        A timestamp is used when it is made: that its authority stood then is what counts, unless it is known to have
+        been revoked since.
+        """
         key = (proof.signer.dump(), *(other.dump() for other in proof.others), moment, purpose)
         if key not in self.known:
             self.known[key] = await judge_path(proof.signer, proof.others, material, moment, purpose)
-        return self.known[key]
+        standing = self.known[key].at(used_at)
+        if standing.unknown:
+            self.unproven[standing.path] = None
+        return standing
 
 
 @dataclass
@@ -95,8 +107,7 @@ async def judge_entries(entries: list[Entry], material: Material, moment: dateti
         verdicts.append(_state(found, begun_at))
         if found.entry.kind == "timestamp" and found.trust is Trust.TRUSTED and found.entry.is_sound:
             begun_at = max(begun_at or found.stamps[0].at, found.stamps[0].at)
-    unproven = dict.fromkeys(standing.path for standing in course.known.values() if standing.unknown)
-    return Judgement(tuple(verdicts), tuple(unproven))
+    return Judgement(tuple(verdicts), tuple(course.unproven))
 
 
 def _tell_damage(entry: Entry, material: Material) -> None:
@@ -118,7 +129,8 @@ def _tell_damage(entry: Entry, material: Material) -> None:
 
 async def _judge_timestamp(found: _Judged, proof: Proof, material: Material, course: _Course) -> None:
     entry = found.entry
-    found.standing = await course.judge(proof, material, course.moment, "time_stamping")
+    used_at = min(course.moment, entry.stamped_at or course.moment)
+    found.standing = await course.judge(proof, material, course.moment, "time_stamping", used_at)
     found.trust = trust_of(found.standing, material)
     if entry.stamped_at is None:
         return
@@ -135,12 +147,12 @@ async def _judge_signature(found: _Judged, proof: Proof, material: Material, cou
     moment, unknown = course.moment, course.unknown
     own: list[Stamp] = []
     for token, at in entry.stamps:
-        standing = await course.judge(token, material, course.moment, "time_stamping")
+        standing = await course.judge(token, material, course.moment, "time_stamping", min(course.moment, at))
         believed = trust_of(standing, material)
         own.append(Stamp(at, token.signer.subject.human_friendly, believed, "signature"))
         if believed is Trust.TRUSTED and at < moment:
             moment, unknown = at, standing.unknown
-    found.standing = await course.judge(proof, material, moment, None)
+    found.standing = await course.judge(proof, material, moment, None, moment)
     if found.standing.cause is None:
         every = tuple(dict.fromkeys((*found.standing.unknown, *unknown)))
         found.standing = replace(found.standing, unknown=every)

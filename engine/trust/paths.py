@@ -147,7 +147,7 @@ def _explain(error: Exception) -> Standing:
 
 def _judge_revocation(path: tuple[bytes, ...], material: Material, moment: datetime) -> Standing:
     """The library lets silence pass; here every member of the path below its anchor is asked about."""
-    unknown = []
+    reaches = []
     for number, (own, above) in enumerate(itertools.pairwise(path)):
         if own in material.anchors:
             break
@@ -158,12 +158,10 @@ def _judge_revocation(path: tuple[bytes, ...], material: Material, moment: datet
         revoked = _revoked_by(told, moment)
         if revoked is not None:
             return Standing(SubIndication.REVOKED_CA_NO_POE if number else SubIndication.REVOKED_NO_POE, revoked, path)
-        if not any(
-            moment <= status.fresh_until + _TOLERANCE and status.since <= certificate.not_valid_after_utc
-            for status in told
-        ):
-            unknown.append(Certificate.load(own).subject.human_friendly)
-    return Standing(None, None, path, tuple(unknown))
+        # An authority may leave out what has ended, so an answer from after the end says nothing.
+        ends = [status.fresh_until + _TOLERANCE for status in told if status.since <= certificate.not_valid_after_utc]
+        reaches.append((Certificate.load(own).subject.human_friendly, max(ends, default=None)))
+    return Standing(None, None, path, tuple(reaches))
 
 
 def _revoked_by(told: Sequence[Status], moment: datetime) -> datetime | None:

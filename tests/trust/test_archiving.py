@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from engine.trust.anchors import load_anchors
 from engine.trust.archiving import archive_document, stamp_document
 from engine.trust.authority.server import DemoAuthority
 from engine.trust.demo import DemoTrust, ensure_demo
+from engine.trust.indications import Indication
 from engine.trust.keys import Pkcs12Keyring
 from engine.trust.preparation import SignatureOrder
 from engine.trust.revocation import RevocationSource
@@ -84,6 +85,13 @@ async def test_two_signatures_reach_the_level_and_stay_what_they_were(
     assert archived.read_bytes().startswith(signed.read_bytes())
     report = await office.judge(archived)
     assert (report.trust, report.level) == (Trust.TRUSTED, level)
+    later = await verify(
+        office.sandbox,
+        archived,
+        load_anchors(office.demo.anchors_directory),
+        at=datetime.now(UTC) + timedelta(days=300),
+    )
+    assert (later.trust, later.indication) == (Trust.TRUSTED, Indication.PASSED)  # and offline, long after
     assert report.integrity is (Integrity.VALID if level == "B-LTA" else Integrity.EXTENDED)
     check_structure(archived)
     assert valid_signatures(archived) == 2

@@ -95,6 +95,12 @@ def test_silence_about_revocation_is_not_passed() -> None:
     assert status(case) == "INDETERMINATE TRY_LATER"
 
 
+def test_an_answer_counts_as_far_as_it_reaches() -> None:
+    standing = Standing(path=(b"leaf", b"root"), told=(("reached", LATE), ("short", MIDDLE), ("silent", None)))
+    assert standing.at(EARLY).unknown == ("silent",)
+    assert standing.at(LATE).unknown == ("short", "silent")
+
+
 def test_timestamps_out_of_order_are_told() -> None:
     assert status(replace(SOUND, ordered=False)) == "INDETERMINATE TIMESTAMP_ORDER_FAILURE"
 

@@ -25,7 +25,7 @@ from engine.trust.revocation_store import RevocationStore
 from engine.trust.signing import Surroundings, sign_document
 from engine.trust.validation import verify
 from engine.trust.verdict import Integrity, Report, Trust
-from tests.trust.paper import Notebook, Rack, draw_paper
+from tests.trust.paper import Notebook, Rack, draw_paper, prove
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,7 +56,8 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     key = await Pkcs12Keyring(demo.keyring_directory).key("employer")
     around = Surroundings(sandbox, Rack(folder / "rack"), Notebook().once, "run", folder)
     order = SignatureOrder("party-a", datetime.now(UTC), 0)
-    file = await sign_document(draw_paper(folder / "paper.pdf"), folder / "signed.pdf", order, key, None, around)
+    paper = draw_paper(folder / "paper.pdf")
+    file = await sign_document(paper, folder / "signed.pdf", order, key, None, around, prove(paper))
     yield Desk(demo, sandbox, file, load_anchors(demo.anchors_directory), key.certificate.serial_number)
     await sandbox.close()
 
