@@ -224,7 +224,7 @@ def _tell(report: Report) -> None:
 
 def _tell_signature(signature: SignatureVerdict) -> None:
     kind = Text("时间戳", "Timestamp") if signature.kind == "timestamp" else Text("签名", "Signature")
-    console.output.print(f"\n{kind} {', '.join(signature.fields)}: {_INTEGRITY[signature.integrity]}", markup=False)
+    console.output.print(f"\n{kind} {signature.places}: {_INTEGRITY[signature.integrity]}", markup=False)
     trust = _STAMP_TRUST.get(signature.trust) if signature.kind == "timestamp" else None
     lines = [signature.signer or "", str(trust or _TRUST[signature.trust])]
     if signature.proven_at is not None:

@@ -73,7 +73,7 @@ def _signature(number: int, entry: SignatureVerdict) -> str:
         (("发现的问题", "Findings"), _list(entry.findings)),
         (("签署理由", "Reason"), escape(entry.reason or "")),
         (("签署地点", "Place"), escape(entry.location or "")),
-        (("签名域", "Field"), escape(", ".join(entry.fields))),
+        (("签名域", "Field"), escape(entry.places)),
         (("意愿证明摘要", "Digest of the intent proof"), _code(entry.intent)),
         (("签发机构", "Issuer"), _name(entry.issuer)),
         (("证书序列号", "Serial"), _code(entry.serial)),

@@ -67,6 +67,9 @@ class Stamp(msgspec.Struct, frozen=True):
     scope: str
 
 
+_MOST_PLACES = 6
+
+
 class SignatureVerdict(msgspec.Struct, frozen=True):
     """One signature (``kind`` "signature") or document timestamp ("timestamp").
 
@@ -106,6 +109,12 @@ class SignatureVerdict(msgspec.Struct, frozen=True):
     """Certificates below the anchor of which nothing at hand says whether they were revoked."""
     intent: str | None = None
     """Digest of the intent proof that the signature names, hex; None: it names none."""
+
+    @property
+    def places(self) -> str:
+        """Names of its fields, cut short: a riding seal (骑缝章) shows one signature on every page."""
+        more = len(self.fields) - _MOST_PLACES
+        return ", ".join(self.fields[:_MOST_PLACES]) + (f" (+{more})" if more > 0 else "")
 
     @property
     def proven_at(self) -> datetime | None:

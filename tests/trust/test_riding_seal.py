@@ -158,6 +158,13 @@ def test_two_hundred_pages_carry_the_picture_once(picture: Path, tmp_path: Path)
     assert grown < one + 200 * 450 + 40_000, "a field, its entry in the table, and one hole for the signature"
 
 
+def test_a_verdict_does_not_list_two_hundred_fields(picture: Path, tmp_path: Path) -> None:
+    file = sign(paper(tmp_path, 30), "甲方盖章", load_seal(picture))
+    (verdict,) = inspect_file(file, "0" * 64, (), datetime.now(UTC)).signatures
+    assert verdict.places.startswith("甲方盖章, 甲方骑缝章, 甲方骑缝章-2") and verdict.places.endswith(" (+25)")
+    assert len(verdict.fields) == 31
+
+
 def test_a_slice_that_is_changed_later_is_seen(picture: Path, tmp_path: Path) -> None:
     file = sign(paper(tmp_path, 3), "甲方盖章", load_seal(picture))
     with file.open("rb+") as stream:

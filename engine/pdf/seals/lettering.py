@@ -183,11 +183,11 @@ def in_row(
 
 
 def in_cell(glyph: Glyph, left: float, bottom: float, width: float, height: float) -> Outline:
-    """A character that fills a cell with its ink, drawn out to at most twice its proportions."""
+    """A character that fills a cell with its ink, drawn out to at most one and a half of its proportions."""
     ink = FACES[glyph.face].extents(glyph.number)
-    wide, high = max(ink.right - ink.left, 300), max(ink.top - ink.bottom, 300)  # 一 stays a stroke
+    wide, high = max(ink.right - ink.left, 700), max(ink.top - ink.bottom, 700)  # 一 stays a thin stroke
     across, up = width / wide, height / high
-    across, up = min(across, up * 2), min(up, across * 2)
+    across, up = min(across, up * 1.5), min(up, across * 1.5)
     x = left + width / 2 - (ink.left + ink.right) / 2 * across
     y = bottom + height / 2 - (ink.bottom + ink.top) / 2 * up
     return transform(glyph_outline(glyph), (across, 0, 0, up, x, y))
