@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.assembly import SERVICES
 from engine.errors import Misuse
+from engine.pdf.seals.design import SealDesign, ValueOf
 from engine.pipeline.definition import load_definition
-from engine.pipeline.resolution import Catalogue, option_names, resolve, with_resources
+from engine.pipeline.resolution import Catalogue, build_stage, option_names, resolve, with_resources
+from engine.stages.cosign import Cosign
+from engine.stages.sign import Sign
 from engine.vendors.protocols import Storage
 from tests.pipeline.toys import CATALOGUE, STAGES, Ink, Nib, Shout, pipeline
 
@@ -83,3 +87,19 @@ def test_a_field_typed_with_a_vendor_protocol_names_its_provider(tmp_path: Path)
 
 def test_option_names_leave_out_services() -> None:
     assert option_names(Shout, CATALOGUE) == ["mark", "nibs", "paper"]
+
+
+def test_a_seal_is_a_file_or_a_table_wherever_parties_sign() -> None:
+    catalogue = Catalogue({}, dict.fromkeys(SERVICES))
+    drawn = {"as": "a", "field": "甲方", "seal": {"kind": "company", "name": {"value": "单位名称"}}}
+    picture = {"as": "b", "field": "乙方", "seal": "b.png"}
+    stage = build_stage(Cosign, {"signers": [drawn, picture]}, catalogue, {"b.png": Path("/kept/b.png")}, place="test")
+    assert isinstance(stage, Cosign)
+    assert [party.seal for party in stage.signers] == [
+        SealDesign(kind="company", name=ValueOf("单位名称")),
+        Path("/kept/b.png"),
+    ]
+    for wrong in ({"kind": "company"}, {"kind": "company", "name": "x", "size": 99}, 5):
+        with pytest.raises(Misuse) as refusal:
+            build_stage(Sign, {"seal": wrong}, catalogue, {}, place="test")
+        assert refusal.value.code == "pipeline.bad_option" and "seal" in refusal.value.text.en
