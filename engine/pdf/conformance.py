@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pikepdf
-from pikepdf import Dictionary, Name, Pdf, Stream
+from pikepdf import Dictionary, Name, Pdf
 
 from engine.errors import Rejected
 from engine.pdf import form_clauses, intake, syntax, twins
@@ -111,16 +111,14 @@ def _adds_only_fields(pdf: Pdf, data: Buffer, size: int, appended: set[int]) -> 
         )
 
 
-def _grows(before: pikepdf.Object, after: pikepdf.Object) -> bool:
-    if isinstance(before, Stream) or isinstance(after, Stream):
-        return False
+def _grows(before: pikepdf.Object | None, after: pikepdf.Object | None) -> bool:
     if not isinstance(before, Dictionary) or not isinstance(after, Dictionary):
-        return before.unparse(resolved=True) == after.unparse(resolved=True)
+        return False
     if before.get(Name.FT) == Name.Sig or before.get(Name.Subtype) == Name.Widget or Name.Fields in before:
         return True
     grown = _GROWS.get(intake.name_of(before.get(Name.Type)), set())
-    keys = (set(before.keys()) | set(after.keys())) - grown
-    return all(_written(before.get(key)) == _written(after.get(key)) for key in keys)
+    was, now = dict(before.items()), dict(after.items())
+    return all(_written(was.get(key)) == _written(now.get(key)) for key in (was.keys() | now.keys()) - grown)
 
 
 def _written(value: pikepdf.Object | None) -> bytes | None:

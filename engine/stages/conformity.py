@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Rejected
+from engine.errors import Defect, Rejected
 from engine.pdf import declaration
 from engine.pdf.clauses import Violation
 from engine.pdf.conformance import Conformance, Verdict, check_conformance
@@ -30,10 +30,10 @@ _PASSED_KEPT = 64
 
 
 async def judge(sandbox: Caller, file: Path, profile: Profile, proven: int = 0) -> Conformance:
-    """Judge a file as ``check_conformance``; one that is too large or slow to judge is ``undecided``."""
+    """Judge a file as ``check_conformance``; one that no judge gets through, too large or torn, is ``undecided``."""
     try:
         found = await sandbox.call(check_conformance, file, profile, proven, tuple(_passed))
-    except Rejected as refusal:
+    except (Rejected, Defect) as refusal:
         violation = Violation("", "file", refusal.text.zh, refusal.text.en, certain=False)
         return Conformance(profile, Verdict.UNDECIDED, (violation,))
     if found.appearances is not None and found.verdict is Verdict.PASS:

@@ -1,5 +1,6 @@
 """``sealflow check`` on the sample contract, and on what somebody did to it afterwards."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ def test_the_archived_contract_holds_all_three_and_a_changed_one_says_which_it_l
     assert verdicts.count("✓ holds") == 3
     assert all(word in told for word in ("甲方盖章", "乙方签字", "reaches B-LTA", "no clause is broken"))
     assert all(len(line) <= 80 for line in told.splitlines())
+
+    # Nothing of ours has a say here.
+    assert subprocess.run(["qpdf", "--check", contract], capture_output=True, check=False).returncode == 0
+    fonts = subprocess.run(["pdffonts", contract], capture_output=True, check=True, text=True).stdout.splitlines()[2:]
+    assert fonts and all(line.split()[-5] == "yes" for line in fonts)  # emb sub uni object generation
+    words = subprocess.run(["pdftotext", contract, "-"], capture_output=True, check=True, text=True).stdout
+    assert "劳动合同" in "".join(words.split()) and "张示例" in words
 
     changed = tmp_path / "changed.pdf"
     data = contract.read_bytes()

@@ -101,6 +101,14 @@ def test_who_changes_more_than_fields_has_the_whole_file_judged(base: Path) -> N
     assert "6.2.4.3" in {violation.clause for violation in found.violations}
 
 
+@pytest.mark.parametrize("page", [b"null", b"<</Type/Page/#ff#fe 7>>", b"[]", b"<</Type/Page>>"])
+def test_a_page_redefined_beyond_recognition_has_the_whole_file_judged(base: Path, page: bytes) -> None:
+    with pikepdf.open(base) as pdf:
+        number = pdf.pages[0].objgen[0]
+    broken, size = _appended(base, (number, page))
+    assert check_conformance(broken, proven=size).appearances is None
+
+
 def test_a_file_cut_short_cannot_be_proven_by_its_size(base: Path) -> None:
     assert check_conformance(base, proven=base.stat().st_size).appearances is None
     assert check_conformance(base, proven=10**9).verdict is Verdict.PASS
