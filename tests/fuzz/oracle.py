@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 import pypdfium2
-from PIL import ImageChops
+from PIL import Image, ImageChops
 
 from engine.trust.verdict import LEVELS, Integrity, Report, Trust
 
@@ -70,29 +70,38 @@ def judge_verdict(content: bytes, report: Report, honest: Signed) -> str | None:
         return None
     if report.integrity is Integrity.VALID:
         return "valid, yet bytes follow that no signature covers"
-    return _differs(content[:widest], content)
+    told = any(
+        change.code in ("later.form", "later.fields") for entry in report.signatures for change in entry.later_changes
+    )
+    return _differs(content[:widest], content, with_fields=not told)
 
 
-def _differs(old: bytes, new: bytes) -> str | None:
-    """Whether the pages show something else than what was signed; fields, which may be filled, are left out."""
+def _differs(old: bytes, new: bytes, *, with_fields: bool) -> str | None:
+    """Whether the pages show something else than what was signed; fields may, if the verdict says that some changed."""
     try:
         before, after = pypdfium2.PdfDocument(old), pypdfium2.PdfDocument(new)
     except pypdfium2.PdfiumError:
         return None  # a renderer that shows nothing shows nothing false
-    with_closing = (before, after)
+    both = (before, after)
     try:
         if len(before) != len(after):
             return "pages were added or removed"
+        for document in both:
+            document.init_forms()
         for number in range(min(len(before), 5)):
-            one, other = (
-                document[number].render(scale=0.5, may_draw_forms=False, draw_annots=False).to_pil()
-                for document in with_closing
-            )
+            one, other = (_draw(document, number, with_fields) for document in both)
             if one.size != other.size or ImageChops.difference(one, other).getbbox():
                 return f"page {number + 1} shows something else"
     except pypdfium2.PdfiumError:
         return None
     finally:
-        for document in with_closing:
+        for document in both:
             document.close()
     return None
+
+
+def _draw(document: pypdfium2.PdfDocument, number: int, with_fields: bool) -> Image.Image:
+    page = document[number]
+    drawn: Image.Image = page.render(scale=0.5, may_draw_forms=with_fields, draw_annots=with_fields).to_pil()
+    page.close()
+    return drawn

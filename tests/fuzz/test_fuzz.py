@@ -15,7 +15,7 @@ from tests.fuzz.campaign import SLOW, Campaign, Hang, limit
 from tests.fuzz.mutations import MUTATIONS
 from tests.fuzz.oracle import judge_verdict, signed_by
 from tests.fuzz.seeds import make_seeds
-from tests.trust.forgery import OBJECTS, TEXT, append, signed_pdf
+from tests.trust.forgery import FILLED, OBJECTS, TEXT, append, signed_pdf
 from tests.trust.paper import make_key
 
 FEW = 160
@@ -52,6 +52,9 @@ def test_the_oracle_contradicts_a_judge_who_believes_everything(tmp_path: Path) 
     )
     assert judge_verdict(other, extended, honest) == "page 1 shows something else"
     assert judge_verdict(append(content, {40: b"null"}), extended, honest) is None
+    look = b"<</Type/XObject/Subtype/Form/BBox[0 0 90 20]/Length 15>>stream\n0 0 90 20 re f \nendstream"
+    shown = append(content, {FILLED: OBJECTS[FILLED].replace(b"/V(100)", b"/AP<</N 20 0 R>>/V(100)"), 20: look})
+    assert judge_verdict(shown, extended, honest) == "page 1 shows something else"
 
 
 def test_a_judge_who_hangs_is_stopped() -> None:
