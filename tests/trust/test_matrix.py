@@ -30,6 +30,7 @@ from engine.trust.archiving import archive_document
 from engine.trust.authority import certificates
 from engine.trust.authority.server import DemoAuthority
 from engine.trust.demo import DemoTrust, ensure_demo
+from engine.trust.indications import Indication
 from engine.trust.inspection import inspect_file
 from engine.trust.keys import PrivateKey, SigningKey, SoftwareKey
 from engine.trust.preparation import SignatureOrder
@@ -174,6 +175,8 @@ async def test_every_party_reaches_the_level_and_everybody_who_can_judge_agrees(
     signatures = [entry for entry in report.signatures if entry.kind == "signature"]
     assert report.integrity is (Integrity.EXTENDED if level == "B-LT" else Integrity.VALID)
     assert (report.trust, report.level, len(signatures)) == (Trust.TRUSTED, level, parties)
+    lasting = level in ("B-LT", "B-LTA")  # the rest lacks revocation data, and offline nobody can tell
+    assert report.indication is (Indication.PASSED if lasting else Indication.INDETERMINATE)
     for number, entry in enumerate(signatures):
         assert entry.fields == (f"party-{number}",)
         assert (entry.trust, entry.level, entry.algorithm) == (Trust.TRUSTED, level, KINDS[kind])
