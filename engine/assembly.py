@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from asn1crypto.x509 import Certificate
 
+from engine.contracting.evidence import Desk, Progress, make_evidence
 from engine.errors import Conflict, Misuse
 from engine.pipeline.alone import ScratchStorage, run_alone
 from engine.pipeline.definition import find_definition, load_definition
@@ -163,6 +164,26 @@ class Engine:
             files = [await self.storage.get(digest, Path(folder)) for digest in run.head]
             deliver(files, target)
 
+    async def evidence(self, run: Run, target: Path, progress: Progress = lambda _done, _total: None) -> None:
+        """Write the evidence bundle of a finished run, the same bytes each time; see ``make_evidence``."""
+        settings = self.tools.settings
+        services: Mapping[type, Any] = self.tools.catalogue.services
+        desk = Desk(
+            self.database,
+            self.storage,
+            PostgresLedger(self.database).once,
+            self.tools.sandbox,
+            services[Keyring],
+            services[Intents],
+            services[Stamper],
+            services[RevocationSource],
+            trusted_roots(settings),
+            settings.trust.platform,
+        )
+        digest = await make_evidence(run, desk, progress)
+        with tempfile.TemporaryDirectory(prefix="sealflow-out-") as folder:
+            deliver([await self.storage.get(digest, Path(folder))], target)
+
 
 @asynccontextmanager
 async def open_records(settings: Settings) -> AsyncIterator[Database]:
@@ -228,7 +249,9 @@ async def open_engine(settings: Settings, observer: Observer | None = None) -> A
 
 def unattended(settings: Settings) -> frozenset[str] | None:
     """Parties that may sign without being asked; None, outside production: all of them."""
-    return frozenset(settings.trust.unattended) if settings.environment == "production" else None
+    if settings.environment != "production":
+        return None
+    return frozenset({*settings.trust.unattended, settings.trust.platform})  # the platform seals evidence by itself
 
 
 def trusted_roots(settings: Settings) -> tuple[Certificate, ...]:

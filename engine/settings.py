@@ -99,6 +99,8 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom the certificate of a party must name; production signs for no party without it or the stage's ``holder``."""
     unattended: tuple[str, ...] = ()
     """Parties that in production may sign without being asked, such as the company whose system submits."""
+    platform: str = "platform"
+    """The party whose key seals evidence."""
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

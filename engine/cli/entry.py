@@ -30,6 +30,7 @@ _COMMANDS = {
     "intent": "intent:intent",
     "cancel": "runs:cancel",
     "export": "runs:export",
+    "evidence": "evidence:evidence",
     "pipelines": "catalogue:pipelines",
     "stages": "catalogue:stages",
     "plugins": "plugins:plugins",

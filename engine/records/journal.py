@@ -51,6 +51,29 @@ class Report:
         return None if self.broken is None or self.reason is None else _say(self.broken, self.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sealed entry with all that its digest is made of: ``detail`` as the text that was hashed, digests in hex."""
+
+    seq: int
+    id: int
+    microseconds: int
+    run: str | None
+    event: str
+    detail: str
+    previous: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The entries of one run, in order, and the head of the whole chain when they were read."""
+
+    entries: tuple[Entry, ...]
+    head: int
+    digest: str
+
+
 async def append(connection: Connection, event: str, run_id: UUID | None, detail: dict[str, Any]) -> None:
     """Write an entry in the caller's transaction; it takes no lock that another transaction could wait for."""
     await connection.execute(_SQL["append"], {"event": event, "run": run_id, "detail": encode(detail)})
@@ -108,6 +131,29 @@ async def verify(connection: Connection) -> Report:
     return Report(seq, end.unsealed, end.head)
 
 
+async def excerpt(connection: Connection, run_id: UUID) -> Excerpt:
+    """Seal what is pending and read the entries of a run; the chain stands still until the transaction ends."""
+    await connection.execute(_SQL["hold head"])
+    while await seal(connection):
+        pass
+    head = await (await connection.execute(_SQL["head"])).fetchone()
+    rows = await (await connection.execute(_SQL["of run"], {"run": run_id})).fetchall()
+    entries = tuple(
+        Entry(
+            seq=row["seq"],
+            id=row["id"],
+            microseconds=_microseconds(row["at"]),
+            run=str(run_id),
+            event=row["event"],
+            detail=row["detail"],
+            previous=bytes(row["previous"]).hex(),
+            digest=bytes(row["digest"]).hex(),
+        )
+        for row in rows
+    )
+    return Excerpt(entries, head["seq"] if head else 0, bytes(head["digest"]).hex() if head else "")
+
+
 def _fault(entry: Mapping[str, Any], seq: int, previous: bytes, last: int) -> str | None:
     """What is wrong with the entry that should be number ``seq`` and follow ``previous``."""
     if seq > last:
@@ -123,10 +169,13 @@ def _fault(entry: Mapping[str, Any], seq: int, previous: bytes, last: int) -> st
 
 
 def _digest(previous: bytes, seq: int, entry: Mapping[str, Any]) -> bytes:
-    moment = (entry["at"] - _EPOCH) // timedelta(microseconds=1)
     run = None if entry["run_id"] is None else str(entry["run_id"])
-    facts = encode([seq, entry["id"], moment, run, entry["event"]])
+    facts = encode([seq, entry["id"], _microseconds(entry["at"]), run, entry["event"]])
     return hashlib.sha256(previous + facts.encode() + entry["detail"].encode()).digest()
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def _say(seq: int, reason: str) -> Text:

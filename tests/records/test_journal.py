@@ -164,3 +164,26 @@ async def test_an_entry_that_commits_late_is_sealed_after_those_that_came_first(
     async with database.autocommit() as connection:
         rows = await (await connection.execute("select event from journal order by seq")).fetchall()
     assert [row["event"] for row in rows] == ["submitted", "submitted", "paused"]
+
+
+async def test_an_excerpt_holds_one_runs_entries_and_the_head_of_the_whole_chain(database: Database):
+    await write(database, sealed=False)
+    async with database.transaction() as connection:
+        excerpt = await journal.excerpt(connection, RUN)
+        report = await journal.verify(connection)
+    assert [json.loads(entry.detail)["n"] for entry in excerpt.entries] == [1, 3, 5]
+    assert {entry.run for entry in excerpt.entries} == {str(RUN)}
+    assert (excerpt.head, excerpt.digest) == (6, report.head)
+
+
+async def test_an_entry_of_an_excerpt_can_be_recomputed_by_whoever_has_nothing_else(database: Database):
+    await write(database)
+    async with database.transaction() as connection:
+        excerpt = await journal.excerpt(connection, RUN)
+    for entry in excerpt.entries:
+        head = json.dumps(
+            [entry.seq, entry.id, entry.microseconds, entry.run, entry.event],
+            ensure_ascii=False, separators=(",", ":"),
+        )  # fmt: skip
+        own = bytes.fromhex(entry.previous) + head.encode() + entry.detail.encode()
+        assert hashlib.sha256(own).hexdigest() == entry.digest

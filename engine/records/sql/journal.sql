@@ -26,3 +26,9 @@ select id, at, run_id, event, detail::text, seq, previous, digest from journal w
 
 -- name: head
 select seq, digest, (select count(*) from journal where seq is null) as unsealed from journal_head
+
+-- name: of run
+select id, at, run_id, event, detail::text, seq, previous, digest
+  from journal
+ where run_id = %(run)s and seq is not null
+ order by seq
