@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import segno
-from pikepdf import Array, Dictionary, Name, Pdf, String
+from pikepdf import Name, String
 
 from engine.contracting import wording as say
 from engine.contracting.dossier import Dossier
@@ -19,7 +19,10 @@ from engine.contracting.extraction import Parts, SignaturePart
 from engine.contracting.offline.certificates import Certificate
 from engine.contracting.offline.messages import Token
 from engine.contracting.typesetting import BODY, FOOT, INNER, LABEL, MARGIN, RED, SMALL, TITLE, WIDTH, Sheet, Type
+from engine.pdf.control import Control
 from engine.pdf.declaration import declare, save
+from engine.pdf.page_boxes import Box
+from engine.pdf.signature_fields import Area, add_fields
 from engine.trust.verdict import Report, SignatureVerdict
 
 FIELD = "平台存证签名"
@@ -55,7 +58,7 @@ def draw_page(material: Material, target: Path) -> None:
         words = f"签约存证页 {material.dossier.serial}　第 {page + 1} 页，共 {sheet.page_count} 页"
         sheet.centred(FOOT - 26, words, SMALL, page)
     pdf = sheet.finish()
-    _add_field(pdf, place)
+    add_fields(pdf, [Area(Control(name=FIELD, kind="signature"), sheet.page_count, place)])
     pdf.docinfo[Name.Title] = String(f"签约存证页 {material.dossier.serial}")
     declare(pdf)
     save(pdf, target)
@@ -268,8 +271,8 @@ def _draw_instructions(sheet: Sheet, material: Material) -> None:
         sheet.paragraph(line)
 
 
-def _draw_field(sheet: Sheet) -> tuple[float, float]:
-    """Words where the platform signs; gives the lower left corner of the field."""
+def _draw_field(sheet: Sheet) -> Box:
+    """Words where the platform signs; gives the place of the field."""
     width, height = _FIELD_SIZE
     sheet.room(height + 24)
     sheet.y -= height + 16
@@ -278,23 +281,7 @@ def _draw_field(sheet: Sheet) -> tuple[float, float]:
         sheet.rule(x, edge, width)
     sheet.text(x + 10, sheet.y + 25, "平台签名与时间戳", LABEL)
     sheet.text(x + 10, sheet.y + 12, "详见阅读器的签名面板", SMALL)
-    return x, sheet.y
-
-
-def _add_field(pdf: Pdf, place: tuple[float, float]) -> None:
-    page, (x, y), (width, height) = pdf.pages[-1].obj, place, _FIELD_SIZE
-    widget = Dictionary(
-        Type=Name.Annot,
-        Subtype=Name.Widget,
-        FT=Name.Sig,
-        T=String(FIELD),
-        Rect=Array([round(number, 3) for number in (x, y, x + width, y + height)]),
-        F=4 | 128,  # printed, and not to be moved
-        P=page,
-    )
-    reference = pdf.make_indirect(widget)
-    page[Name.Annots] = Array([reference])
-    pdf.Root[Name.AcroForm] = pdf.make_indirect(Dictionary(Fields=Array([reference]), SigFlags=1))
+    return Box(x, sheet.y, x + width, sheet.y + height)
 
 
 def _signers(material: Material) -> list[tuple[SignaturePart, SignatureVerdict]]:
