@@ -44,7 +44,7 @@ async def database(records_url: str) -> AsyncIterator[Database]:
 def empty(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
     connection.execute(
         "truncate run, stage_record, early_event, pipeline, checkpoint, outbox, effect, intent, key_standing, journal,"
-        " journal_head restart identity"
+        " journal_head restart identity cascade"
     )
     connection.execute("insert into journal_head (seq, digest) values (0, decode(repeat('00', 32), 'hex'))")
 
