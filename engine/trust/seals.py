@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.writer import BasePdfFileWriter
@@ -19,6 +19,8 @@ from engine.pdf.seals.export import POINTS, operators
 _MOST_PIXELS = 40_000_000
 _LONGEST_SIDE = 1200
 """Pixels; a 5 cm seal at 600 dpi. More only makes every signed revision larger."""
+_PALE = 24
+"""Levels of 255 below which ink is taken for paper."""
 _NEARLY = 1.02
 """A seal may stand above its control by this factor: sides are given in rounded figures."""
 
@@ -71,7 +73,7 @@ def load_seal(picture: Path) -> Seal:
     pixels.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
     alpha = pixels.getchannel("A")
     opaque = alpha.getextrema() == (255, 255)
-    left, top, right, bottom = alpha.getbbox() or (0, 0, pixels.width, pixels.height)
+    left, top, right, bottom = _visible(pixels) or (0, 0, pixels.width, pixels.height)
     return Seal(
         pixels.width,
         pixels.height,
@@ -79,6 +81,13 @@ def load_seal(picture: Path) -> Seal:
         zlib.compress(pixels.convert("RGB").tobytes(), 9),
         None if opaque else zlib.compress(alpha.tobytes(), 9),
     )
+
+
+def _visible(pixels: Image.Image) -> tuple[int, int, int, int] | None:
+    """What is neither transparent nor nearly white."""
+    red, green, blue, alpha = pixels.split()
+    strength = ImageChops.invert(ImageChops.darker(red, ImageChops.darker(green, blue)))
+    return ImageChops.multiply(strength, alpha).point(lambda value: 255 * (value > _PALE)).getbbox()
 
 
 class SealLooks:

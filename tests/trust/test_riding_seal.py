@@ -150,6 +150,20 @@ def test_the_slices_of_a_group_are_the_seal(picture: Path, tmp_path: Path, pages
         assert ImageStat.Stat(difference).mean[0] < 0.1
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_margins_of_a_picture_leave_no_blank_slice(picture: Path, tmp_path: Path, ending: str) -> None:
+    wide = Image.new("RGBA", (1800, 1500), (255, 255, 255, 0 if ending == "png" else 255))
+    with Image.open(picture) as seal:
+        wide.alpha_composite(seal.convert("RGBA"), (700, 300))
+    margins = tmp_path / f"margins.{ending}"
+    wide.convert("RGBA" if ending == "png" else "RGB").save(margins)
+    file = sign(paper(tmp_path, 20, RIDING_ALONE), "甲方骑缝章", load_seal(margins))
+    slices = strips(file, 25, WIDE / 20)
+    assert all(has_ink(one) for one in slices)
+    box = ImageOps.invert(ImageOps.grayscale(joined(slices))).point(lambda value: 255 * (value > 60)).getbbox()
+    assert box is not None and (box[0], box[2]) == pytest.approx((0, 500), abs=2)
+
+
 def test_two_hundred_pages_carry_the_picture_once(picture: Path, tmp_path: Path) -> None:
     source = paper(tmp_path, 200, RIDING_ALONE)
     seal = load_seal(picture)
