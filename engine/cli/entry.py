@@ -25,6 +25,7 @@ _COMMANDS = {
     "verify": "verify:verify",
     "check": "check:check",
     "renew": "renew:renew",
+    "ers": "ers:ers",
     "status": "runs:status",
     "resume": "runs:resume",
     "intent": "intent:intent",

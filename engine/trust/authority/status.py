@@ -93,7 +93,7 @@ class StatusDesk:
             self._seen = entries
             self._kept.clear()
         kept = self._kept.get(key)
-        if kept is None or now - kept[0] > span:
+        if kept is None or not kept[0] <= now <= kept[0] + span:
             kept = self._kept[key] = (now, make())
         return kept[1]
 
