@@ -57,7 +57,7 @@ def _key_identifier(
 ) -> bytes | None:
     try:
         value = certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, ValueError):
+    except Exception:  # extensions of foreign certificates hold anything; this one only helps to find an issuer
         return None
     return value.digest if isinstance(value, x509.SubjectKeyIdentifier) else value.key_identifier
 
