@@ -203,3 +203,27 @@ async def test_a_person_may_let_the_acts_of_one_run_be_repeated_and_of_no_other(
     assert done == [keys[0].encode()]
     async with database.transaction() as connection:
         assert await attention.allow_repetition(connection, run) == 0, "what has a result is not done again"
+
+
+async def test_a_run_that_waits_for_a_name_hears_it_with_any_qualifier(database: Database, claimed):
+    run = await claimed()
+    await pause(database, run, "signed")
+    assert not await resume(database, run, "signature:a")
+    assert not await resume(database, run, "signedx")
+    assert await resume(database, run, "signed:a", token="1")
+    assert (await read(database, run)).facts["event:signed:a"] == {"token": "1"}
+
+
+async def test_a_run_that_waits_for_one_of_several_hears_no_other_and_keeps_it(database: Database, claimed):
+    run = await claimed()
+    async with database.transaction() as connection:
+        assert await progress.pause(connection, run, ["signed:a", "declined:a"], {"base": 1}, {"code": "x"})
+    waiting = await read(database, run)
+    assert (waiting.waiting_for, waiting.facts, waiting.error) == ("signed:a", {"base": 1}, {"code": "x"})
+    assert not await resume(database, run, "signed:b")
+    assert not await resume(database, run, "signed")
+    assert await resume(database, run, "declined:a", reason="no")
+    going = await claim(database, run)
+    assert (going.facts, going.error) == ({"base": 1, "event:declined:a": {"reason": "no"}}, None)
+    assert not await pause(database, going, "signed"), "what was not heard then was kept"
+    assert {"event:signed", "event:signed:b"} <= set((await read(database, run)).facts)

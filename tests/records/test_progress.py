@@ -47,6 +47,30 @@ async def test_a_stage_is_recorded_once_even_by_the_holder_of_the_claim(database
             await progress.advance(connection, run, finished_stage())
 
 
+async def test_a_part_of_a_stage_moves_the_head_and_not_the_cursor(database: Database, claimed):
+    run = await claimed()
+    async with database.transaction() as connection:
+        moved = await progress.revise(connection, run, "cosign", [B], {"signature:a": 1})
+    assert moved == await read(database, run)
+    assert (moved.cursor, moved.head, moved.facts, moved.state) == (0, [B], {"signature:a": 1}, "running")
+    assert await events(database) == ["submitted", "head revised"]
+
+
+async def test_two_that_append_to_one_head_do_not_fork_it(database: Database, claimed, finished_stage):
+    """Both hold the very claim, as only a fault could have it: the second is refused for the head alone."""
+    run = await claimed()
+    async with database.transaction() as connection:
+        await progress.revise(connection, run, "cosign", [B], {})
+    for change in (
+        lambda connection: progress.revise(connection, run, "cosign", [C], {}),
+        lambda connection: progress.advance(connection, run, finished_stage()),
+    ):
+        with pytest.raises(StaleClaim):
+            async with database.transaction() as connection:
+                await change(connection)
+    assert (await read(database, run)).head == [B]
+
+
 async def test_progress_that_does_not_commit_never_happened(database: Database, claimed, finished_stage):
     run = await claimed()
     with pytest.raises(ZeroDivisionError):
