@@ -75,9 +75,9 @@ def _embed(pdf: Pdf, use: Use) -> None:
     advances = {code: round(advance) for code, (_, advance) in zip(codes, glyphs.values(), strict=True)}
     font[Name.Widths] = Array([advances.get(code, 0) for code in range(first, last + 1)])
     font[Name.FontDescriptor] = truetype.describe(pdf, base, program, serif=style == "serif")
-    font[Name.ToUnicode] = pdf.make_stream(
-        tounicode.write_cmap({bytes([code]): texts[code] for code in codes if texts.get(code)})
-    )
+    known = {bytes([code]): texts[code] for code in codes if texts.get(code)}
+    if known:
+        font[Name.ToUnicode] = pdf.make_stream(tounicode.write_cmap(known))
 
 
 def _outline(text: str, face: StandardFace, style: FontName, given: float | None) -> tuple[Any, float]:

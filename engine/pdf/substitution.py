@@ -76,7 +76,8 @@ def _embed(pdf: Pdf, use: Use) -> int:
         use.font[Name.Encoding] = Name("/Identity-H")
     elif not intake.name_of(use.font.get(Name.Encoding)).startswith("/Identity"):
         embed_cmap(pdf, use)
-    use.font[Name.ToUnicode] = pdf.make_stream(tounicode.write_cmap(texts))
+    if texts:
+        use.font[Name.ToUnicode] = pdf.make_stream(tounicode.write_cmap(texts))
     return 1
 
 

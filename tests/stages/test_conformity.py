@@ -16,7 +16,7 @@ from engine.stages.fill import Fill
 from engine.stages.merge import Merge
 from engine.stages.normalize import Normalize
 from engine.stages.sign import Sign
-from tests.pdf.raw_documents import one_page
+from tests.pdf.raw_documents import document, one_page, stream
 from tests.stages.desk import Desk
 from tests.stages.standalone_work import standalone_work
 from tests.trust.paper import draw_paper, draw_seal_picture
@@ -28,13 +28,25 @@ _CONTROLS = (
     Control(name="姓名", kind="text", page=1, x=100, y=600),
     Control(name="party-a", kind="signature", page=1, x=100, y=300, width=120, height=120),
     Control(name="party-b", kind="signature", page=1, x=300, y=300, width=120, height=120),
+    Control(name="riding", kind="riding-seal", field="party-a", y=450, width=120, height=120),
 )
+
+
+def _two_pages() -> bytes:
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 5 0 R%s>>" % _LATIN
+    return document(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>",
+        page,
+        page,
+        stream(b"BT /F 12 Tf 72 700 Td (Agreement) Tj ET"),
+    )
 
 
 async def _base(desk: Desk, folder: Path) -> tuple[Path, dict[str, object]]:
     """A filled contract with two places to sign, and the facts about it."""
     source = folder / "source.pdf"
-    source.write_bytes(one_page(b"BT /F 12 Tf 72 700 Td (Agreement) Tj ET", page=_LATIN))
+    source.write_bytes(_two_pages())
     facts: dict[str, object] = {"values": {"姓名": "张三"}}
     for number, stage in enumerate((Normalize(desk.sandbox), Controls(desk.sandbox, _CONTROLS), Fill(desk.sandbox))):
         done = await stage.run(standalone_work(folder / str(number), source, facts=facts))
