@@ -15,11 +15,14 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
 from engine.records.database import migrate
 
 _HERE = Path(__file__).parent
+settings.register_profile("steady", deadline=None, derandomize=True)  # a busy machine is no fault, nor is chance
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ BEHAVIOUR = Misbehaviour(PKI)
 
 
 @asynccontextmanager
-async def client_of(*authorities: Authority, timeout: float = 5.0, **options: str) -> AsyncIterator[TimestampClient]:
+async def client_of(*authorities: Authority, timeout: float = 30.0, **options: str) -> AsyncIterator[TimestampClient]:
     async with TimestampClient(authorities, PKI.anchors, timeout=timeout, **options) as client:
         yield client
 
