@@ -200,6 +200,18 @@ async def open_records(settings: Settings) -> AsyncIterator[Database]:
         yield database
 
 
+class RecordedStanding:
+    """Opens the records each time a key is about to be used, for work that needs no records otherwise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def require(self, party: str, certificate: Certificate) -> None:
+        """See ``PostgresStanding``."""
+        async with open_records(self._settings) as database:
+            await PostgresStanding(database).require(party, certificate)
+
+
 def make_catalogue(registry: Registry, services: Mapping[type, object]) -> Catalogue:
     """What pipeline files may name: the stages of all plugins, the providers of all capabilities."""
     return Catalogue(

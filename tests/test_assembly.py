@@ -15,6 +15,7 @@ from engine import assembly
 from engine.assembly import SERVICES, open_engine, open_tools, trusted_roots
 from engine.errors import Conflict, Misuse, Rejected
 from engine.pipeline.runner import initial_facts
+from engine.records import key_standing
 from engine.settings import Authority, Issuing, Settings, Trust
 from engine.trust.demo import ensure_demo
 from tests.pipeline.toys import pipeline
@@ -168,3 +169,13 @@ async def test_a_visitor_signs_with_a_key_certified_for_this_signature(tmp_path:
         (signed,), facts = await tools.run_stage("sign", options, (paper,), {}, tmp_path / "signed.pdf")
     assert facts["level_achieved"] == "B-LT", "its certificate has a status that can be asked"
     assert valid_signatures(signed) == 1
+
+
+async def test_a_stage_alone_can_ask_the_records_whether_a_key_is_stopped(settings: Settings) -> None:
+    standing, certificate = assembly.RecordedStanding(settings), make_key("ec", "Sample").certificate
+    await standing.require("employer", certificate)
+    async with assembly.open_records(settings) as database, database.transaction() as connection:
+        await key_standing.suspend(connection, "employer", "")
+    with pytest.raises(Conflict) as caught:
+        await standing.require("employer", certificate)
+    assert caught.value.code == "keys.suspended"

@@ -52,7 +52,10 @@ def stage(
 async def _stage(
     name: str, files: tuple[Path, ...], out: Path, options: dict[str, Any], facts: dict[str, Any], as_json: bool
 ) -> int:
-    async with assembly.open_tools(load_settings()) as tools:
+    settings = load_settings()
+    # In production no door may lead past a suspension; elsewhere a stage alone needs no database.
+    standing = assembly.RecordedStanding(settings) if settings.environment == "production" else None
+    async with assembly.open_tools(settings, standing) as tools:
         written, added = await tools.run_stage(name, options, files, facts, out)
     if as_json:
         console.print_json({"files": [str(file) for file in written], "facts": dict(added)})

@@ -14,6 +14,8 @@ from engine.pipeline.pins import Pins
 from engine.pipeline.runner import Pace, Silent
 from engine.records import claims, journal
 from engine.records.cluster.supervisor import Cluster
+from engine.records.intents import PostgresIntents
+from engine.records.key_standing import PostgresStanding
 from engine.settings import Settings, load_settings
 from engine.tasks.actors import Advance
 from engine.tasks.composition import Composition
@@ -60,7 +62,8 @@ async def mined_runner(settings: Settings, url: str) -> AsyncIterator[MinedRunne
     database = MinedDatabase(url, mines)
     await database.open()
     try:
-        async with assembly.open_tools(settings) as tools:
+        records = PostgresStanding(database), PostgresIntents(database, assembly.unattended(settings))
+        async with assembly.open_tools(settings, *records) as tools:
             keyring = cast("Keyring", tools.catalogue.services[Keyring])
             counting = CountingKeyring(keyring, folder / "key-uses.log")
             catalogue = dataclasses.replace(tools.catalogue, services={**tools.catalogue.services, Keyring: counting})
