@@ -27,7 +27,13 @@ FRAMES = {
     _VALUES: ("控件“…”{}。", "The control … {}."),
 }
 """Functions that put a sentence around the words they are given."""
-RAISERS = {_KEYS: "Misuse", _UNFIT: "Misuse", _VALUES: "Rejected", ("engine/pdf/values.py", "Fault"): "Rejected"}
+RAISERS = {
+    _KEYS: "Misuse",
+    _UNFIT: "Misuse",
+    _VALUES: "Rejected",
+    ("engine/pdf/values.py", "Fault"): "Rejected",
+    ("engine/trust/signing.py", "KeyLost"): "Conflict",
+}
 """Functions that raise a class of the tree for the code they are given."""
 INTRODUCTION = """\
 # Errors and findings
