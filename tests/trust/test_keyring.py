@@ -33,7 +33,7 @@ class Drawer:
     def parties(self) -> list[str]:
         return sorted(self._keys)
 
-    async def key(self, party: str, once: object, subject: str, holder: Holder | None) -> SigningKey:
+    async def key(self, party: str, *about: object) -> SigningKey:
         return self._keys[party]
 
     async def certificate(self, party: str) -> Certificate:
