@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from engine.trust.terms import read_term
 from engine.trust.validation import verify
 from engine.trust.verdict import Integrity, Report, Trust
 from tests.trust.generations import History, live_through
-from tests.trust.paper import Notebook, Rack, check_structure, draw_paper, prove, valid_signatures
+from tests.trust.paper import Crash, Notebook, Rack, check_structure, draw_paper, prove, valid_signatures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RENEWALS = (2032, 2038, 2044, 2050)
@@ -72,8 +72,12 @@ class Archive:
             around = self.around("archive")
             return await archive_document(source, around.workspace / "a.pdf", "B-LTA", revocation, stamper, around)
 
-    async def renew(self, source: Path, retired: dict[bytes, datetime] | None = None) -> Path:
+    async def renew(
+        self, source: Path, retired: dict[bytes, datetime] | None = None, notebook: Notebook | None = None
+    ) -> Path:
         around = self.around("renewal")
+        if notebook is not None:
+            around = replace(around, once=notebook.once, subject="run")
         output = around.workspace / "renewed.pdf"
         async with self.history.stamper() as stamper, self.history.revocation() as revocation:
             anchors = self.history.anchors
@@ -136,6 +140,19 @@ async def test_a_renewal_only_appends(archive: Archive) -> None:
     assert all(new.startswith(old) for old, new in itertools.pairwise(contents))
     check_structure(archive.copies[2050])
     assert valid_signatures(archive.copies[2050]) == 2
+
+
+@pytest.mark.parametrize("die", ["die_before", "die_after"])
+async def test_a_renewal_that_died_is_repeated_to_the_same_bytes(archive: Archive, die: str) -> None:
+    archive.history.time.go(2032)
+    notebook = Notebook()
+    setattr(notebook, die, "renewal-2:0")
+    with pytest.raises(Crash):
+        await archive.renew(archive.copies[2026], notebook=notebook)
+    first = await archive.renew(archive.copies[2026], notebook=notebook)
+    again = await archive.renew(archive.copies[2026], notebook=notebook)
+    assert first.read_bytes() == again.read_bytes()
+    assert list(notebook.entries) == ["run:renewal-2:0"]
 
 
 @pytest.mark.parametrize("missed", RENEWALS)

@@ -6,12 +6,14 @@ value has to be read one way or the other.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
-from asn1crypto import cms, core, ocsp
+from asn1crypto import algos, cms, core, ocsp
 from asn1crypto.crl import CertificateList
 from asn1crypto.x509 import Certificate
 
+from engine.trust import der
 from engine.trust.evidence import Evidence
 from engine.trust.evidence_records.syntax import (
     ArchiveTimeStamp,
@@ -33,7 +35,8 @@ def reduce_tree(digests: Sequence[bytes], siblings: Sequence[bytes]) -> list[lis
 
 def make_record(algorithm: str, tree: list[list[bytes]], token: bytes) -> bytes:
     """A first record (4.2); ``token``: DER of the timestamp over the tree's root, by the same algorithm."""
-    return _encode([algorithm], ArchiveTimeStampSequence([ArchiveTimeStampChain([_stamp(algorithm, tree, token)])]))
+    stamp = _write_stamp(algorithm, tree, token)
+    return der.sequence(der.integer(1), der.sequence(_identify(algorithm)), der.sequence(der.sequence(stamp)))
 
 
 def last_algorithm(record: bytes) -> str:
@@ -82,10 +85,10 @@ def complete_token(record: bytes, evidence: Evidence) -> bytes:
     signed = content["content"]
     held = [choice.chosen.dump() for choice in signed["certificates"]]
     signed["certificates"] = [
-        cms.CertificateChoices({"certificate": Certificate.load(der)})
-        for der in dict.fromkeys([*held, *evidence.certificates])
+        cms.CertificateChoices({"certificate": Certificate.load(member)})
+        for member in dict.fromkeys([*held, *evidence.certificates])
     ]
-    lists = [cms.RevocationInfoChoice({"crl": CertificateList.load(der)}) for der in evidence.crls]
+    lists = [cms.RevocationInfoChoice({"crl": CertificateList.load(entry)}) for entry in evidence.crls]
     answers = [
         cms.RevocationInfoChoice({"other": {"other_rev_info_format": "ocsp_response", "other_rev_info": answer}})
         for answer in map(ocsp.OCSPResponse.load, evidence.ocsps)
@@ -97,10 +100,21 @@ def complete_token(record: bytes, evidence: Evidence) -> bytes:
 
 
 def _stamp(algorithm: str, tree: list[list[bytes]], token: bytes) -> ArchiveTimeStamp:
-    fields: dict[str, object] = {"digest_algorithm": {"algorithm": algorithm}}
-    if tree:
-        fields["reduced_hashtree"] = tree
-    return ArchiveTimeStamp(fields | {"time_stamp": cms.ContentInfo.load(token)})
+    stamp: ArchiveTimeStamp = ArchiveTimeStamp.load(_write_stamp(algorithm, tree, token))
+    return stamp
+
+
+def _write_stamp(algorithm: str, tree: list[list[bytes]], token: bytes) -> bytes:
+    """DER written straight away: an archive has a million of them."""
+    lists = (der.sequence(*map(der.octets, level)) for level in tree)
+    reduced = der.element(0xA2, *lists) if tree else b""
+    return der.sequence(b"\xa0" + _identify(algorithm)[1:], reduced, token)
+
+
+@functools.cache
+def _identify(algorithm: str) -> bytes:
+    """DER of the AlgorithmIdentifier."""
+    return bytes(algos.DigestAlgorithm({"algorithm": algorithm}).dump())
 
 
 def _encode(algorithms: Sequence[str], chains: ArchiveTimeStampSequence) -> bytes:
