@@ -23,13 +23,14 @@ from engine.pdf.control import Control
 from engine.pdf.declaration import declare, save
 from engine.pdf.page_boxes import Box
 from engine.pdf.signature_fields import Area, add_fields
-from engine.trust.verdict import Report, SignatureVerdict
+from engine.trust.verdict import Integrity, Report, SignatureVerdict
 
 FIELD = "平台存证签名"
 """The signature field of the page."""
 _FIELD_SIZE = (150.0, 44.0)
 _CAUTION = Type(colour=RED)
 _DIGITS = Type(8.2)
+_HOLDS = (Integrity.VALID, Integrity.EXTENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ def _draw_identity(sheet: Sheet, material: Material, name: str) -> None:
     names = say.names_in(material.values, name)
     if names:
         sheet.pair("身份核对", f"证书姓名与填写项“{'”“'.join(names)}”一致；身份由证书签发机构在发证时核验")
+    elif not material.values:
+        sheet.pair("身份核对", "没有填写项可供比对；身份由证书签发机构在发证时核验")
     else:
         sheet.pair("身份核对", "证书姓名与任何填写项都不一致；身份由证书签发机构在发证时核验", _CAUTION)
 
@@ -193,7 +196,8 @@ def _draw_reliability(sheet: Sheet, material: Material) -> None:
             ),
         )
     )
-    values = f"{len(signers)} 个签名值均经核验；签名、证书或已签属性的任何改动都会使核验失败"
+    held = sum(verdict.integrity in _HOLDS for _, verdict in signers)
+    values = f"{len(signers)} 个签名中 {held} 个经核验成立；签名、证书或已签属性的任何改动都会使核验失败"
     report = material.reports[0]
     content = (
         f"签名按字节覆盖文件，末次签名或时间戳覆盖至第 {report.size:,} 字节；"
@@ -203,8 +207,18 @@ def _draw_reliability(sheet: Sheet, material: Material) -> None:
     rows = (
         ("（一）制作数据专有", "电子签名制作数据用于电子签名时，属于电子签名人专有", own, BODY),
         ("（二）签署时控制", "签署时电子签名制作数据仅由电子签名人控制", control, _CAUTION if others else BODY),
-        ("（三）签名防篡改", "签署后对电子签名的任何改动能够被发现", values, BODY),
-        ("（四）内容防篡改", "签署后对数据电文内容和形式的任何改动能够被发现", content, BODY),
+        (
+            "（三）签名防篡改",
+            "签署后对电子签名的任何改动能够被发现",
+            values,
+            BODY if held == len(signers) else _CAUTION,
+        ),
+        (
+            "（四）内容防篡改",
+            "签署后对数据电文内容和形式的任何改动能够被发现",
+            content,
+            BODY if report.integrity in _HOLDS else _CAUTION,
+        ),
     )
     for title, condition, proof, type_ in rows:
         sheet.row((title, condition), (96, INNER - 104), (LABEL, LABEL), ruled=False)

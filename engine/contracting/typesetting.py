@@ -102,8 +102,8 @@ class Sheet:
         self.y -= 3
 
     def heading(self, words: str) -> None:
-        self.room(60)
-        self.y -= 16
+        self.room(64)
+        self.y -= 21
         self.fill(MARGIN, self.y - 2.5, 3, 12, BLUE)
         self.text(MARGIN + 9, self.y, words, HEADING)
         self.y -= 9

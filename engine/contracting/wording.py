@@ -29,6 +29,24 @@ _EVENTS = {
     "parked": "挂起，待人工处理",
     "retried": "人工重试",
     "finished": "任务完成",
+    "intent issued": "发出意愿凭证",
+    "intent used": "使用意愿凭证",
+    "head revised": "签署中的文件更新",
+    "renewed": "长期保存续期",
+    "cancelled": "取消任务",
+}
+_STAGES = {
+    "convert": "转换为 PDF",
+    "merge": "合并文件",
+    "normalize": "规范化",
+    "inspect": "检查文件",
+    "controls": "定位控件",
+    "fill": "填写内容",
+    "sign": "签署",
+    "cosign": "多方签署",
+    "timestamp": "加盖时间戳",
+    "await": "等待",
+    "archive": "长期归档",
 }
 _EFFECTS = {"signature": "使用签名密钥", "timestamp": "取得时间戳", "evidence": "加入验证数据和文档时间戳"}
 _INTEGRITY = {
@@ -69,7 +87,11 @@ def say_factor(factor: str) -> str:
 def say_event(event: str, detail: Mapping[str, Any]) -> str:
     """One line for a journal entry."""
     words = _EVENTS.get(event, event)
-    more = detail.get("stage") or _EFFECTS.get(str(detail.get("kind")), detail.get("kind")) or detail.get("waiting_for")
+    more = (
+        _STAGES.get(str(detail.get("stage")), detail.get("stage"))
+        or _EFFECTS.get(str(detail.get("kind")), detail.get("kind"))
+        or detail.get("waiting_for")
+    )
     return f"{words}：{more}" if more else words
 
 

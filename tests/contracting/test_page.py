@@ -19,6 +19,7 @@ from engine.contracting.page import FIELD, Material, draw_page
 from engine.pdf.conformance import check_conformance
 from engine.records.journal import Entry
 from engine.trust.inspection import inspect_file
+from engine.trust.verdict import Integrity
 from tests.trust.forgery import signed_pdf
 from tests.trust.paper import make_key
 
@@ -84,7 +85,7 @@ def test_it_says_who_what_when_and_by_whose_clock(material: Material, tmp_path: 
         "2026-11-2510:03:04+08:00",
         "（平台时钟）",
         "链头为第7条，摘要" + "12" * 32,
-        "步骤完成：sign",
+        "步骤完成：签署",
         "有效性未知",
         "verify.py",
     ):
@@ -97,10 +98,25 @@ def test_what_is_not_known_is_said_to_be_missing(material: Material, tmp_path: P
         "合同编号未填写",
         "没有记录意愿证明",
         "没有时间戳证明",
-        "与任何填写项都不一致",
+        "没有填写项可供比对",
         "平台不能证明当时仅由其控制",
     ):
         assert words in text, words
+
+
+def test_a_name_that_is_nobodys_who_was_filled_in_is_pointed_out(material: Material, tmp_path: Path) -> None:
+    assert "证书姓名与任何填写项都不一致" in drawn(material, tmp_path)[1]
+    same = {"单位名称": "示例𠮷䶮 （演示）有限公司"}
+    assert "证书姓名与填写项“单位名称”一致" in drawn(replace(material, values=same), tmp_path)[1]
+
+
+def test_a_signature_that_does_not_hold_is_not_counted_among_those_that_do(material: Material, tmp_path: Path) -> None:
+    assert "1个签名中1个经核验成立" in drawn(material, tmp_path)[1]
+    (verdict,) = material.reports[0].signatures
+    broken = msgspec.structs.replace(verdict, integrity=Integrity.BROKEN)
+    report = msgspec.structs.replace(material.reports[0], integrity=Integrity.BROKEN, signatures=(broken,))
+    _, text = drawn(replace(material, reports=(report,)), tmp_path)
+    assert "1个签名中0个经核验成立" in text and "签名无效" in text
 
 
 def test_identity_numbers_are_masked_and_names_are_not(material: Material, tmp_path: Path) -> None:

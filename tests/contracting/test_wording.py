@@ -53,7 +53,8 @@ def test_times_are_told_with_their_offset() -> None:
     ("event", "detail", "words"),
     [
         ("submitted", {}, "提交任务"),
-        ("stage finished", {"stage": "archive"}, "步骤完成：archive"),
+        ("stage finished", {"stage": "archive"}, "步骤完成：长期归档"),
+        ("stage finished", {"stage": "acme"}, "步骤完成：acme"),
         ("effect done", {"kind": "signature"}, "不可撤销的操作完成：使用签名密钥"),
         ("effect done", {"kind": "sms"}, "不可撤销的操作完成：sms"),
         ("paused", {"waiting_for": "signed"}, "等待事件：signed"),

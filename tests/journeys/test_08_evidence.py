@@ -19,7 +19,7 @@ from tests.journeys.office import Said
 async def test_one_command_gives_a_bundle_that_convinces_without_us(
     contract_run: Run, contract: Path, home: Path, records: str, tmp_path: Path
 ) -> None:
-    bundle, again = tmp_path / "evidence.zip", tmp_path / "again.zip"
+    bundle = tmp_path / "evidence.zip"
     said = await desk.run_program(home, records, "evidence", contract_run.id, "-o", bundle)
     assert (said.status, said.out.strip()) == (0, str(bundle)), said.err
     with zipfile.ZipFile(bundle) as archive:
@@ -28,8 +28,6 @@ async def test_one_command_gives_a_bundle_that_convinces_without_us(
     assert (court / "contract.pdf").read_bytes() == contract.read_bytes()
     assert by_python(court, bundle).status == 0
     assert by_openssl(court, bundle).status == 0
-    assert (await desk.run_program(home, records, "evidence", contract_run.id, "-o", again)).status == 0
-    assert again.read_bytes() == bundle.read_bytes()
 
     page = court / "evidence-page.pdf"
     desk.check_structure(page)

@@ -129,3 +129,15 @@ def check_journal(entries: list[Any]) -> None:
         if found != entry["digest"] or not follows:
             raise Invalid("entry %s" % entry["seq"])
         before = entry
+
+
+def finished_files(entries: list[Any]) -> list[str]:
+    """Digests of the finished files by the journal: as they were when the run ended, or renewed since."""
+    files: list[str] = []
+    for entry in entries:
+        detail = parse(entry["detail"].encode("utf-8"))
+        if entry["event"] == "finished":
+            files = list(detail["head"])
+        elif entry["event"] == "renewed" and detail["from"] in files:
+            files[files.index(detail["from"])] = detail["to"]
+    return files

@@ -23,6 +23,7 @@ from engine.contracting.offline.statements import (
     check_journal,
     check_ranges,
     check_signature,
+    finished_files,
     parse,
 )  # fmt: skip
 
@@ -215,9 +216,8 @@ def _check_journal(whole: dict[str, bytes], manifest: Any, found: Findings) -> N
     try:
         events = parse(whole["events.json"])
         check_journal(events["entries"])
-        finished = [parse(one["detail"].encode()) for one in events["entries"] if one["event"] == "finished"]
-        heads = {hashlib.sha256(whole[name]).hexdigest() for name in manifest["contracts"]}
-        if not finished or heads != set(finished[-1]["head"]):
+        heads = [hashlib.sha256(whole[name]).hexdigest() for name in manifest["contracts"]]
+        if not heads or sorted(heads) != sorted(finished_files(events["entries"])):
             raise Invalid("head")
         if events["head"] != manifest["journal"]:
             raise Invalid("journal")

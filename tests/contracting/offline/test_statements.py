@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from engine.canonical import canonical_json
 from engine.contracting.offline.certificates import Certificate, Trust
 from engine.contracting.offline.messages import Invalid
-from engine.contracting.offline.statements import canonical, check_intent, check_journal, check_ranges, check_signature
+from engine.contracting.offline.statements import (
+    canonical,
+    check_intent,
+    check_journal,
+    check_ranges,
+    check_signature,
+    finished_files,
+)
 from engine.records.canonical import encode
 from engine.trust import cms
 from engine.trust.keys import SoftwareKey
@@ -213,3 +220,14 @@ def test_neighbours_that_do_not_follow_each_other_are_told_apart() -> None:
         check_journal([other[0], one[1]])
     with pytest.raises(Invalid):
         check_journal([one[1], one[0]])
+
+
+def test_the_finished_files_are_those_of_the_end_or_what_renewed_them() -> None:
+    def entry(event: str, **detail: Any) -> dict[str, Any]:
+        return {"event": event, "detail": json.dumps(detail)}
+
+    entries = [entry("submitted"), entry("finished", head=["a", "b"])]
+    assert finished_files(entries) == ["a", "b"]
+    entries += [entry("renewed", **{"from": "a", "to": "c"}), entry("renewed", **{"from": "x", "to": "y"})]
+    assert finished_files(entries) == ["c", "b"]
+    assert finished_files(entries[:1]) == []
