@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,15 +55,17 @@ async def sign_in_turn(folder: Path) -> tuple[Path, tuple[bytes, ...]]:
         await sandbox.close()
 
 
-def test_a_file_of_fifty_signers_is_judged_within_five_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = {f"party-{number}": (f"Person {number}", f"Office {number}") for number in range(SIGNERS)}
-    monkeypatch.setattr(pki, "PARTIES", people)
+def people() -> dict[str, tuple[str, str]]:
+    """Names for the certificates of all signers."""
+    return {f"party-{number}": (f"Person {number}", f"Office {number}") for number in range(SIGNERS)}
+
+
+def test_a_file_of_fifty_signers_has_fifty_good_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it takes is measured by ``./run bench verification``."""
+    monkeypatch.setattr(pki, "PARTIES", people())
     file, anchors = asyncio.run(sign_in_turn(tmp_path))
-    begin = time.process_time()
     report = inspect_file(file, "0" * 64, anchors, datetime.now(UTC))
-    spent = time.process_time() - begin
     assert (report.integrity, report.trust, report.level) == (Integrity.VALID, Trust.TRUSTED, "B-LTA")
     assert report.indication is Indication.PASSED
     signers = {entry.signer for entry in report.signatures if entry.kind == "signature"}
     assert len(signers) == SIGNERS
-    assert spent < 5, f"{spent:.1f} s"
