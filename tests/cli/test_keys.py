@@ -53,9 +53,12 @@ def test_a_suspended_party_signs_again_once_it_is_resumed(sealflow, sealflow_jso
     assert (tmp_path / "out.pdf").exists()
 
 
-def test_revoking_is_final_and_the_demo_authority_says_so(sealflow, sealflow_json, shared_home: Path):
+def test_revoking_is_final_and_the_demo_authority_says_so(
+    sealflow, sealflow_json, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("SEALFLOW_HOME", str(tmp_path))  # whoever shares the home must still be able to sign
     sealflow("keys", "list")
-    pki = open_pki(shared_home / "demo-pki")
+    pki = open_pki(tmp_path / "demo-pki")
     before = {serial for serial, at in Register(pki.register).entries().items() if at}
     assert sealflow("keys", "revoke", "platform", "--reason", "stolen")[0] == 0
     after = {serial for serial, at in Register(pki.register).entries().items() if at}

@@ -51,7 +51,7 @@ class RunLife(RuleBasedStateMachine):
         await self.database.open()
         async with self.database.transaction() as connection:
             await connection.execute(
-                "truncate run, stage_record, early_event, outbox, journal, effect restart identity"
+                "truncate run, stage_record, early_event, outbox, journal, effect restart identity cascade"
             )
             await connection.execute("update journal_head set seq = 0, digest = decode(repeat('00', 32), 'hex')")
             await runs.pin_pipeline(connection, "pinned", "sample", 1, {})

@@ -26,13 +26,13 @@ async def test_runs_sent_before_and_after_the_start_are_all_worked_on_once(toy: 
 async def test_a_killed_process_is_replaced_and_its_runs_are_finished_by_others(toy: Toy, work: Work) -> None:
     tree = work(processes=2, threads=4)
     victim, sibling = tree.consumers()
-    await start_runs(toy.url, 40, work=0.3)
-    eventually(lambda: toy.count("leg") > 4)
+    await start_runs(toy.url, 80, work=0.3)
+    eventually(lambda: toy.query("select count(distinct pid) from leg") == [(2,)])  # both are at work
     victim.kill()
     killed = time.monotonic()
     eventually(lambda: len(tree.consumers()) == 2, 5)
     assert time.monotonic() - killed < 5
-    toy.await_done(40)
+    toy.await_done(80)
     assert sibling.is_running(), "the others were not disturbed"
     assert not toy.query("select run from leg where ended <> 'finished'")
     assert toy.count("toy where epoch > 1") > 0, "the kill hit somebody at work"
