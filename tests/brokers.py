@@ -28,9 +28,16 @@ def eventually(what: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those the kernel gives to clients.
+
+    A client that calls a dead server on one of the kernel's own ports may be given that very port, then talks to
+    itself and keeps the server from coming back.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

@@ -38,7 +38,7 @@ def reading(file: str) -> Iterator[None]:
         raise encrypted(file) from None
     except (pikepdf.PikepdfError, RecursionError, UnicodeDecodeError) as error:
         reason = re.sub(r"^\S*/", "", str(error))[:200]  # the library names the file with its folder
-        if "memory" in reason or "limit" in reason:
+        if tells_of_limit(reason):
             raise too_large(file) from None
         if "unsupported encryption filter" in reason:  # for holders of a certificate, not of a password
             raise encrypted(file) from None
@@ -63,6 +63,11 @@ def open_pdf(path: Path, page_limit: int = PAGE_LIMIT) -> pikepdf.Pdf:
             file=path.name,
         )
     return pdf
+
+
+def tells_of_limit(reason: str) -> bool:
+    """Whether the library's words for a failure mean one of the bounds set by ``limit_decoder``, or memory's end."""
+    return "memory" in reason or "limit" in reason
 
 
 def limit_decoder() -> None:

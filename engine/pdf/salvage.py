@@ -35,7 +35,9 @@ def page_streams(file: str, pdf: pikepdf.Pdf, page: pikepdf.Object) -> list[Stre
             data = item.read_bytes()
             if any("input stream" in str(warning) for warning in pdf.get_warnings()):
                 item.write(data)  # torn where the library could still tell what came before
-        except pikepdf.PikepdfError:
+        except pikepdf.PikepdfError as error:
+            if intake.tells_of_limit(str(error)):
+                raise intake.too_large(file) from None
             item.write(_prefix(file, item))
     return streams
 

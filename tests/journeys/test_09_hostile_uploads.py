@@ -62,7 +62,7 @@ def bomb(file: Path) -> None:
         stream = pdf.make_stream(b"")
         stream.write(zlib.compress(once, 9), filter=pikepdf.Array([pikepdf.Name.FlateDecode] * 2))
         pdf.pages[0].Contents = stream
-        pdf.save(file)
+        pdf.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none)  # else one fold is undone on the way
 
 
 def too_many_pages(file: Path) -> None:
