@@ -37,6 +37,7 @@ from engine.pipeline.resolution import build_stage
 from engine.pipeline.stage import Work
 from engine.records.effects import MemoryLedger
 from engine.settings import Settings, Trust
+from engine.stages.conformity import REWRITTEN
 from engine.trust.authority.certificates import Holder
 from engine.trust.authority.pki import DemoPki, open_pki, write_pkcs12
 from engine.trust.authority.status import Register
@@ -107,7 +108,7 @@ def _stage(tools: Tools, kind: str, level: str, paper: Path, place: Path) -> Sig
     async def sign(number: int) -> object:
         workspace = place / f"work-{number}"
         workspace.mkdir()
-        work = Work((paper,), {"inspection": []}, workspace, f"{number}", MemoryLedger(), storage)
+        work = Work((paper,), {REWRITTEN: True, "inspection": []}, workspace, f"{number}", MemoryLedger(), storage)
         async with tools.sandbox.document():
             return await stage.run(work)
 

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,6 +47,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 _SHARED_SECONDS = 5.0
 """Wall time after which a child gets no further call: its limits count over all of them."""
+_EXHAUSTED = ("document.too_large", "document.too_slow", "document.crashes_parser", "sandbox.lost")
+"""Codes by which a child tells that it came to its end, whoever used up what it had."""
 
 
 class _Server:
@@ -117,6 +119,7 @@ class Child:
         limits: Limits,
     ) -> None:
         self.progress: Progress | None = None
+        self.served = False
         self._server = server
         self._number = number
         self._reader = reader
@@ -155,6 +158,7 @@ class Child:
             raise _lost() from None
         finally:
             self._spent += time.monotonic() - began
+            self.served = True
 
     async def _receive(self, function: Callable[..., R]) -> R:
         while True:
@@ -168,6 +172,27 @@ class Child:
                 raise errors.from_dict(msgspec.msgpack.decode(body))
             elif kind is wire.Frame.ENDED:
                 raise _died(msgspec.msgpack.decode(body, type=int))
+
+
+class _Lane:
+    """Makes calls in a child that served other documents before; what they used up is not this document's fault."""
+
+    def __init__(self, child: Child, open_child: Callable[[], Awaitable[Child]]) -> None:
+        self.child = child
+        self._open = open_child
+
+    async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """See ``Child.call``; functions read and write files of their own, so a repetition does no harm."""
+        began_fresh = not self.child.served
+        try:
+            return await self.child.call(function, *args, **kwargs)
+        except SealflowError as error:
+            if began_fresh or error.code not in _EXHAUSTED:
+                raise
+        self.child.kill()
+        self.child.close()
+        self.child = await self._open()
+        return await self.child.call(function, *args, **kwargs)
 
 
 @dataclass(slots=True)
@@ -196,6 +221,7 @@ class Sandbox:
         self._server = _Server(tuple(preload))
         self._limits = limits
         self._progress: Progress | None = None
+        self._idle: list[Child] = []
 
     def within(self, limits: Limits | None = None, progress: Progress | None = None) -> Sandbox:
         """Give the same door with other limits or with a reporter for the functions that take ``progress``."""
@@ -247,6 +273,29 @@ class Sandbox:
             if not lasting:
                 shared.drop()
 
+    @asynccontextmanager
+    async def lasting(self) -> AsyncIterator[Caller]:
+        """Give a limited child for several calls about a file that we wrote ourselves, from its pages up.
+
+        It may have served other such files before, one after the other, for as long as a child is used again at all:
+        to fork and warm one costs as much as a signature. A child that already works on this document comes first.
+        """
+        shared = _current.get()
+        if shared is not None and not shared.busy and shared.child is not None:
+            async with self.child() as child:
+                yield child
+            return
+        while self._idle and not self._idle[-1].serves(self._server, self._limits):
+            self._idle.pop().close()
+        lane = _Lane(self._idle.pop() if self._idle else await self._open(), self._open)
+        try:
+            yield lane
+        except BaseException:
+            lane.child.kill()
+            lane.child.close()
+            raise
+        self._idle.append(lane.child)
+
     async def _open(self) -> Child:
         number = next(self._server.numbers)
         ours, theirs = socket.socketpair()
@@ -263,6 +312,8 @@ class Sandbox:
 
     async def close(self) -> None:
         """End the server and with it every child."""
+        while self._idle:
+            self._idle.pop().close()
         await self._server.close()
 
 

@@ -90,6 +90,15 @@ def own_pid() -> int:
     return os.getpid()
 
 
+_hoarded: list[bytes] = []
+
+
+def keep_half() -> int:
+    """Leaves most of the child's memory taken."""
+    _hoarded.append(b"x" * (80 << 20))
+    return os.getpid()
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     sandbox = Sandbox(preload=["tests.test_sandbox"] if "tests.test_sandbox" in sys.modules else [])
@@ -260,6 +269,44 @@ async def test_a_child_that_was_busy_long_is_not_used_again(sandbox: Sandbox, mo
     monkeypatch.setattr("engine.sandbox._SHARED_SECONDS", 0.0)
     async with sandbox.document():
         assert await sandbox.call(own_pid) != await sandbox.call(own_pid)
+
+
+async def test_documents_of_our_own_making_take_turns_in_a_lasting_child(sandbox: Sandbox) -> None:
+    async with sandbox.lasting() as child, sandbox.lasting() as other:
+        first, second = await child.call(own_pid), await other.call(own_pid)
+        assert first != second, "two at the same time never share"
+    async with sandbox.lasting() as child:
+        assert await child.call(own_pid) in (first, second)
+    assert await sandbox.call(own_pid) not in (first, second), "foreign bytes never come near it"
+    async with sandbox.document():
+        warm = await sandbox.call(own_pid)
+        async with sandbox.lasting() as child:
+            assert await child.call(own_pid) == warm, "one that knows the document already comes first"
+
+
+async def test_a_lasting_child_ends_with_the_first_block_that_failed(sandbox: Sandbox) -> None:
+    async with sandbox.lasting() as child:
+        first = await child.call(own_pid)
+    with pytest.raises(Rejected):
+        async with sandbox.lasting() as child:
+            assert await child.call(own_pid) == first
+            await child.call(complain, "x")
+    async with sandbox.lasting() as child:
+        assert await child.call(own_pid) != first
+
+
+async def test_what_a_document_used_up_is_not_the_next_ones_fault(sandbox: Sandbox) -> None:
+    narrow = sandbox.within(Limits(memory_mb=130))
+    async with narrow.lasting() as child:
+        first = await child.call(keep_half)
+    async with narrow.lasting() as child:
+        assert await child.call(keep_half) != first, "it was repeated in a fresh one"
+        os.kill(await child.call(own_pid), signal.SIGKILL)
+        assert await child.call(own_pid), "nor is a child that somebody killed"
+    with pytest.raises(Rejected) as raised:
+        async with narrow.lasting() as child:
+            await child.call(hoard)
+    assert raised.value.code == "document.too_large", "what no child can do is refused"
 
 
 async def test_progress_goes_to_the_call_that_asked_for_it(sandbox: Sandbox) -> None:

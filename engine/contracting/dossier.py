@@ -19,7 +19,7 @@ from engine.records.runs import Run, StageRecord
 INTENT = "intent:"
 """Start of the facts that hold the proofs of intent, one for each signature field."""
 SIGNATURE = "signature:"
-_LEFT_OUT = frozenset({"values", "inspection", "sound"})
+_LEFT_OUT = frozenset({"values", "inspection", "sound", "rewritten"})
 
 
 class Dossier(msgspec.Struct, frozen=True):

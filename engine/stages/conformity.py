@@ -22,6 +22,8 @@ from engine.sandbox import Caller, Limits, Sandbox
 from engine.trust.validation import digest_of
 
 CONFORMANCE = "conformance"
+REWRITTEN = "rewritten"
+"""Fact: we wrote every page of the document anew, and whatever was added since: no foreign hand is in its structure."""
 LIMITS = Limits(cpu_seconds=30, wall_seconds=60.0)
 """A file that takes longer to judge is not judged; it holds thousands of pages."""
 _passed: dict[str, None] = {}

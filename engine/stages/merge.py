@@ -9,7 +9,7 @@ from engine.language import Text
 from engine.pdf import intake, merging
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
-from engine.stages.conformity import CONFORMANCE, judge_rewritten
+from engine.stages.conformity import CONFORMANCE, REWRITTEN, judge_rewritten
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ class Merge:
         merged = await self.sandbox.call(merging.merge, list(work.sources), target, self.page_limit)
         found = [fact for part in merged.inspections for fact in part.to_facts()]
         judged = await judge_rewritten(self.sandbox, target)
-        facts = {"pages": merged.pages, "inspection": found, CONFORMANCE: judged}
+        facts = {"pages": merged.pages, "inspection": found, REWRITTEN: True, CONFORMANCE: judged}
         return Done(outputs=(target,), facts=facts)

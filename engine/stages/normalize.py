@@ -9,7 +9,7 @@ from engine.language import Text
 from engine.pdf import intake, normalization
 from engine.pipeline.stage import Done, Effect, Work
 from engine.sandbox import Sandbox
-from engine.stages.conformity import CONFORMANCE, judge_rewritten
+from engine.stages.conformity import CONFORMANCE, REWRITTEN, judge_rewritten
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Normalize:
             "inspection": result.inspection.to_facts(),
             "signatures_dropped": result.signatures_dropped,
             "annotations_dropped": result.annotations_dropped,
+            REWRITTEN: True,
             CONFORMANCE: await judge_rewritten(self.sandbox, target),
         }
         return Done(outputs=(target,), facts=facts)

@@ -16,6 +16,7 @@ from engine.errors import Defect, Rejected
 from engine.pdf import inspection, intake
 from engine.pipeline.stage import Facts, Work
 from engine.sandbox import Caller, Sandbox
+from engine.stages.conformity import REWRITTEN
 from engine.stages.inspect import require_clean
 from engine.stages.seals import SealOption, prepare_seal
 from engine.trust.archiving import archive_document
@@ -35,7 +36,7 @@ SOUND = "sound"
 """Fact: digest of a file whose signatures all stood when it was written; saves the next stage comparing revisions."""
 SIGNERS = "signers"
 """Fact: the party of each key that signed the file, by the digest of the public key."""
-READS = frozenset({SOUND, SIGNERS, "inspection", "values", BASE, "event:signed:*", "event:declined:*"})
+READS = frozenset({SOUND, REWRITTEN, SIGNERS, "inspection", "values", BASE, "event:signed:*", "event:declined:*"})
 Level = Literal["B-B", "B-T", "B-LT", "B-LTA"]
 Consent = Literal["unattended", "required"]
 Lock = tuple[str, ...] | Literal["filled"]
@@ -131,7 +132,8 @@ async def sign_field(
     stamper = None if level == "B-B" else office.timestamps
     if not {SOUND, "inspection"} & work.facts.keys():
         await _inspect(office.sandbox, source)
-    async with office.sandbox.child() as child:
+    room = office.sandbox.lasting() if work.facts.get(REWRITTEN) else office.sandbox.child()
+    async with room as child:
         for life in count():  # a one-time key that was lost is replaced, and all acts are of the new one
             mine = f"{subject}/{life}" if life else subject
             key = await office.keyring.key(signature.as_, once, mine, holder, canonical_json(proof.to_dict()))

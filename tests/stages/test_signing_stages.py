@@ -13,7 +13,7 @@ from engine.pdf.control import Control
 from engine.pdf.placement import place_controls
 from engine.pipeline.resolution import Catalogue, build_stage
 from engine.pipeline.stage import Work
-from engine.sandbox import Sandbox
+from engine.sandbox import Child, Sandbox
 from engine.stages.archive import Archive
 from engine.stages.sign import Sign
 from engine.stages.signature import HolderValues
@@ -74,6 +74,33 @@ async def test_level_b_b_needs_no_timestamp_and_claims_none(desk: Desk, tmp_path
     done = await desk.carry_out(stage, draw_paper(tmp_path / "paper.pdf"), tmp_path)
     assert done.facts["level_achieved"] == "B-B"
     assert done.facts["signature:party-a"]["stamped_at"] is None
+
+
+async def test_only_documents_that_we_wrote_anew_take_turns_in_a_child(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    original = Sandbox._open
+
+    async def watched(self: Sandbox) -> Child:
+        opened.append(1)
+        return await original(self)
+
+    monkeypatch.setattr(Sandbox, "_open", watched)
+    stage = Sign(
+        desk.sandbox, desk.keyring, desk.timestamps, desk.revocation, desk.intents,
+        as_="employer", field="party-a", level="B-B",
+    )  # fmt: skip
+    paper = draw_paper(tmp_path / "paper.pdf")
+
+    async def children(facts: dict[str, object]) -> int:
+        opened.clear()
+        await desk.carry_out(stage, paper, tmp_path, facts)
+        return len(opened)
+
+    await children({"inspection": [], "rewritten": True})
+    assert await children({"inspection": [], "rewritten": True}) == 0
+    assert await children({"inspection": []}) == 1, "it was looked at, but others wrote it"
 
 
 async def test_the_certificate_must_name_whom_the_document_says(desk: Desk, tmp_path: Path) -> None:
