@@ -15,12 +15,11 @@ from engine.contracting.offline.certificates import Certificate as Link
 from engine.contracting.offline.certificates import Trust
 from engine.contracting.offline.encoding import decode
 from engine.contracting.offline.messages import Token
-from engine.errors import Rejected
 from engine.trust import cms
 from engine.trust.acts import Once
 from engine.trust.der import element, integer, sequence, set_of
 from engine.trust.keys import SigningKey
-from engine.trust.signing import Stamper
+from engine.trust.signing import Stamper, path_of, use_key
 from engine.trust.suites.digests import digest_bytes
 
 
@@ -61,28 +60,10 @@ async def seal(
         content=content,
         attributes=cms.signed_attributes(key.certificate, digest_bytes(algorithm, data), algorithm),
         mechanism=key.mechanism(algorithm).dump(),
-        certificates=(key.certificate.dump(), *(one.dump() for one in key.chain if one.subject != one.issuer)),
+        certificates=path_of(key),
         digest_algorithm=algorithm,
     )
-
-    async def act(recorded: bytes) -> bytes:
-        decided = msgspec.msgpack.decode(recorded, type=Intent)
-        if decided.certificates[0] != key.certificate.dump():
-            raise Rejected(
-                "signature.key_changed",
-                zh="签署开始后，签约方的证书被更换。请重新发起签署。",
-                en="The party's certificate was replaced after signing began. Start the signing again.",
-            )
-        return await key.sign(decided.attributes, decided.digest_algorithm, name)
-
-    async def recall(recorded: bytes) -> bytes | None:
-        decided = msgspec.msgpack.decode(recorded, type=Intent)
-        return await key.recall(decided.attributes, decided.digest_algorithm, name)
-
-    recorded, signature = await once(
-        name, "seal", msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall
-    )
-    decided = msgspec.msgpack.decode(recorded, type=Intent)
+    decided, signature = await use_key(intent, key, once, name, "seal")
     certificates = [Certificate.load(der) for der in decided.certificates]
     message = cms.signed_data(
         certificates, decided.attributes, decided.mechanism, signature, None, decided.digest_algorithm

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 from asn1crypto.x509 import Certificate
@@ -50,6 +50,22 @@ class Surroundings:
     workspace: Path
 
 
+class KeyUse(Protocol):
+    """What an intent to use a key says in any case: what is signed, with which certificates, over which digest."""
+
+    @property
+    def attributes(self) -> bytes: ...
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]: ...
+
+    @property
+    def digest_algorithm(self) -> str: ...
+
+
+Use = TypeVar("Use", bound=KeyUse)
+
+
 class Intent(msgspec.Struct, frozen=True, array_like=True):
     """All that the final bytes depend on beside the key's answer and the token."""
 
@@ -80,7 +96,7 @@ async def sign_document(
     Raises what preparing raises, Unavailable of the stamper, Rejected ``signature.key_changed``, KeyLost
     where a one-time key is no more: sign again under another subject.
     """
-    own = sum(map(len, _path(key)))
+    own = sum(map(len, path_of(key)))
     for attempt, reserve in enumerate(RESERVES):
         prepared = around.workspace / f"prepared-{attempt}.tail"
         wanted = replace(order, reserve=max(order.reserve, own + reserve))
@@ -129,13 +145,33 @@ async def _use_key(
         hole=hole,
         attributes=cms.signed_attributes(key.certificate, digest, algorithm, proof.digest),
         mechanism=key.mechanism(algorithm).dump(),
-        certificates=_path(key),
+        certificates=path_of(key),
         digest_algorithm=algorithm,
         proof=proof.digest,
     )
+    decided, signature = await use_key(intent, key, around.once, name, "signature")
+    if not signature:
+        raise KeyLost(
+            "keys.lost",
+            zh="一次性密钥已随进程丢失，未产生签名；将换用新的密钥重新签署。",
+            en="The one-time key was lost with its process and signed nothing; another key signs instead.",
+        )
+    if decided.proof != proof.digest:
+        raise replaced_proof(proof.party)
+    return decided, signature
+
+
+async def use_key(intent: Use, key: SigningKey, once: Once, name: str, kind: str) -> tuple[Use, bytes]:
+    """Sign the attributes of an intent, or of the one recorded before under ``name``; give that intent and the value.
+
+    Raises Rejected ``signature.key_changed`` when the recorded intent names another certificate.
+    """
+
+    def read(recorded: bytes) -> Use:
+        return msgspec.msgpack.decode(recorded, type=type(intent))
 
     async def act(recorded: bytes) -> bytes:
-        decided = msgspec.msgpack.decode(recorded, type=Intent)
+        decided = read(recorded)
         if decided.certificates[0] != key.certificate.dump():
             raise Rejected(
                 "signature.key_changed",
@@ -145,25 +181,16 @@ async def _use_key(
         return await key.sign(decided.attributes, decided.digest_algorithm, name)
 
     async def recall(recorded: bytes) -> bytes | None:
-        decided = msgspec.msgpack.decode(recorded, type=Intent)
+        decided = read(recorded)
         return await key.recall(decided.attributes, decided.digest_algorithm, name)
 
-    recorded, signature = await around.once(
-        name, "signature", msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall
+    recorded, value = await once(
+        name, kind, msgspec.msgpack.encode(intent), act, repeatable=key.repeatable, recall=recall
     )
-    if not signature:
-        raise KeyLost(
-            "keys.lost",
-            zh="一次性密钥已随进程丢失，未产生签名；将换用新的密钥重新签署。",
-            en="The one-time key was lost with its process and signed nothing; another key signs instead.",
-        )
-    decided = msgspec.msgpack.decode(recorded, type=Intent)
-    if decided.proof != proof.digest:
-        raise replaced_proof(proof.party)
-    return decided, signature
+    return read(recorded), value
 
 
-def _path(key: SigningKey) -> tuple[bytes, ...]:
+def path_of(key: SigningKey) -> tuple[bytes, ...]:
     """The certificates that travel with a signature: no root, whoever judges has his own."""
     issuers = (issuer.dump() for issuer in key.chain if issuer.subject != issuer.issuer)
     return (key.certificate.dump(), *issuers)
